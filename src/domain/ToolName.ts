@@ -1,0 +1,38 @@
+import type { ToolScope, ToolType } from "./Tool.ts"
+
+/** Names that Anthropic's own tools have and that are not in PascalCase. */
+const lowerCaseBuiltins = new Set([
+  "bash",
+  "code_execution",
+  "computer",
+  "memory",
+  "str_replace_based_edit_tool",
+  "web_fetch",
+  "web_search",
+])
+
+const MCP_PREFIX = "mcp__"
+const PLUGIN_PREFIX = "mcp__plugin_"
+
+/** What kind of tool a raw name stands for, as far as a name can tell. */
+export const inferToolType = (name: string): ToolType => {
+  if (name.startsWith(MCP_PREFIX)) return "mcp_tool"
+  if (name === "Skill") return "skill"
+  return lowerCaseBuiltins.has(name) || /^[A-Z][A-Za-z0-9]*$/.test(name) ? "builtin" : "unknown"
+}
+
+/** Where a tool of this raw name is to be had: with a plugin, in one project, or everywhere. */
+export const inferScope = (name: string): ToolScope => {
+  if (name.startsWith(PLUGIN_PREFIX)) return "plugin"
+  return name.startsWith(MCP_PREFIX) ? "project" : "global"
+}
+
+/**
+ * The segment between `mcp__` and the next `__`, or null. Of a plugin's tool this is `plugin_<plugin>_<server>`: the name
+ * alone does not tell where the plugin's name ends.
+ */
+export const extractServerName = (name: string): string | null => {
+  if (!name.startsWith(MCP_PREFIX)) return null
+  const end = name.indexOf("__", MCP_PREFIX.length)
+  return end > MCP_PREFIX.length ? name.slice(MCP_PREFIX.length, end) : null
+}

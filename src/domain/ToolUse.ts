@@ -1,0 +1,50 @@
+import * as Schema from "effect/Schema"
+import { ProjectHash } from "./Project.ts"
+import { Timestamp } from "./Timestamp.ts"
+import type { DiscoveredTool } from "./Tool.ts"
+import { inferScope, inferToolType } from "./ToolName.ts"
+
+/** `interrupted`: the user stopped the call, which is no fault of the tool. */
+export const FailureKind = Schema.Literal("error", "interrupted")
+export type FailureKind = typeof FailureKind.Type
+
+/** How the call became known: from the hook as it happened, from a transcript, or from a caller of the library. */
+export const ToolUseSource = Schema.Literal("hook", "transcript", "library")
+export type ToolUseSource = typeof ToolUseSource.Type
+
+/** One finished tool call: what every source turns into, and all that is ever stored of a call. */
+export const ToolUse = Schema.Struct({
+  /** The raw name, as the agent gave it. */
+  toolName: Schema.String,
+  agent: Schema.NullOr(Schema.String),
+  sessionId: Schema.NullOr(Schema.String),
+  projectHash: Schema.NullOr(ProjectHash),
+  /** The folder that `projectHash` stands for, where it is known. */
+  projectRoot: Schema.NullOr(Schema.String),
+  success: Schema.Boolean,
+  usedAt: Timestamp,
+  /** Unique per agent: a call that arrives again is known by it. */
+  toolUseId: Schema.NullOr(Schema.String),
+  /** Whole milliseconds. */
+  durationMs: Schema.NullOr(Schema.Number),
+  /** The type of the subagent that made the call. */
+  subagent: Schema.NullOr(Schema.String),
+  /** What a generic tool really ran: the skill of a `Skill` call, the subagent type of an `Agent` call. */
+  target: Schema.NullOr(Schema.String),
+  /** The MCP server. */
+  serverName: Schema.NullOr(Schema.String),
+  failureKind: Schema.NullOr(FailureKind),
+  source: ToolUseSource,
+})
+export type ToolUse = typeof ToolUse.Type
+
+/** The tool that a call makes known. */
+export const discoveredTool = (use: ToolUse): DiscoveredTool => ({
+  name: use.toolName,
+  toolType: inferToolType(use.toolName),
+  scope: inferScope(use.toolName),
+  source: use.source,
+  projectHash: use.projectHash,
+  description: null,
+  serverName: use.serverName,
+})

@@ -1,0 +1,42 @@
+import * as Schema from "effect/Schema"
+import { ProjectHash } from "./Project.ts"
+import { Timestamp } from "./Timestamp.ts"
+import { FailureKind } from "./ToolUse.ts"
+
+/** One call as the store holds it. The columns after `created_at` are null for calls that older programs stored. */
+export const ToolUsageEvent = Schema.Struct({
+  id: Schema.Number,
+  tool_name: Schema.String,
+  session_id: Schema.NullOr(Schema.String),
+  project_hash: Schema.NullOr(ProjectHash),
+  success: Schema.Literal(0, 1),
+  created_at: Timestamp,
+  agent: Schema.NullOr(Schema.String),
+  tool_use_id: Schema.NullOr(Schema.String),
+  duration_ms: Schema.NullOr(Schema.Number),
+  subagent: Schema.NullOr(Schema.String),
+  target: Schema.NullOr(Schema.String),
+  server_name: Schema.NullOr(Schema.String),
+  failure_kind: Schema.NullOr(FailureKind),
+  source: Schema.NullOr(Schema.String),
+})
+export type ToolUsageEvent = typeof ToolUsageEvent.Type
+
+const counts = {
+  usage_count: Schema.Number,
+  /** Calls that failed by themselves; a user's interrupt is none. */
+  failures: Schema.Number,
+  last_used: Timestamp,
+}
+
+/** How a tool was used in the span that was asked for. */
+export const ToolUsageStats = Schema.Struct({ tool_name: Schema.String, ...counts })
+export type ToolUsageStats = typeof ToolUsageStats.Type
+
+/** What calls can be summed by. A call that has no value there (no target, no server) is left out. */
+export const UsageDimension = Schema.Literal("tool", "target", "server")
+export type UsageDimension = typeof UsageDimension.Type
+
+/** How one value of a dimension was used. */
+export const DimensionStats = Schema.Struct({ key: Schema.String, ...counts })
+export type DimensionStats = typeof DimensionStats.Type

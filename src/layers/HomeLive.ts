@@ -1,0 +1,48 @@
+import { homedir } from "node:os"
+import { isAbsolute, join } from "node:path"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { PersistenceError } from "../domain/PersistenceError.ts"
+import { Home } from "../services/Home.ts"
+
+const environment = (name: string) =>
+  Config.option(Config.string(name)).pipe(
+    Config.map(Option.filter((value) => value !== "")),
+    Config.map(Option.getOrUndefined),
+  )
+
+const unusable = (cause: unknown) => new PersistenceError({ operation: "tell where to keep files", cause })
+
+const userHome = Effect.try({ try: () => homedir(), catch: unusable }).pipe(
+  Effect.filterOrFail(isAbsolute, (path) => unusable(`the user's home folder is ${JSON.stringify(path)}`)),
+)
+
+const dataFolder = Effect.gen(function* () {
+  const chosen = yield* environment("TOOLTRAIL_HOME")
+  if (chosen !== undefined) {
+    if (isAbsolute(chosen)) return chosen
+    return yield* unusable(`TOOLTRAIL_HOME must be an absolute path; it is ${JSON.stringify(chosen)}`)
+  }
+  if (process.platform === "win32") {
+    const local = yield* environment("LOCALAPPDATA")
+    return join(local ?? join(yield* userHome, "AppData", "Local"), "tooltrail")
+  }
+  if (process.platform === "darwin") return join(yield* userHome, "Library", "Application Support", "tooltrail")
+  const xdg = yield* environment("XDG_DATA_HOME")
+  // The XDG specification has relative paths ignored.
+  return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(yield* userHome, ".local", "share"), "tooltrail")
+})
+
+const make = dataFolder.pipe(
+  Effect.mapError((error) => (error instanceof PersistenceError ? error : unusable(error))),
+  Effect.map((directory) => ({
+    directory,
+    database: join(directory, "tooltrail.db"),
+    log: join(directory, "tooltrail.log"),
+  })),
+)
+
+/** `TOOLTRAIL_HOME`, else the platform's folder for a user's data. */
+export const HomeLive: Layer.Layer<Home, PersistenceError> = Layer.effect(Home, make)

@@ -1,0 +1,21 @@
+import * as Migrator from "@effect/sql/Migrator"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type * as Effect from "effect/Effect"
+import { createToolRegistry } from "./migrations/0016_create_tool_registry.ts"
+import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_events.ts"
+import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
+
+const migrations = {
+  "0016_create_tool_registry": createToolRegistry,
+  "0017_create_tool_usage_events": createToolUsageEvents,
+  "0018_add_call_details_and_projects": addCallDetailsAndProjects,
+}
+
+/** The schema version that this program reads and writes. */
+export const latestMigration: number = Math.max(...Object.keys(migrations).map((key) => Number.parseInt(key, 10)))
+
+/** Brings the schema up to `latestMigration`. A migration that fails is a defect of type `MigrationError`. */
+export const migrate: Effect.Effect<unknown, Migrator.MigrationError | SqlError, SqlClient.SqlClient> = Migrator.make(
+  {},
+)({ loader: Migrator.fromRecord(migrations) })

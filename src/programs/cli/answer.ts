@@ -1,0 +1,73 @@
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
+import type { StoreMissing } from "../../domain/StoreMissing.ts"
+import type { Timestamp } from "../../domain/Timestamp.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
+import { type Store, StoreLive } from "../../layers/Store.ts"
+import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { type OutputStyle, outputStyle } from "./terminal.ts"
+import { formatTime } from "./time.ts"
+
+const BUSY_TIMEOUT_MILLIS = 5000
+
+const ReadStore = Layer.provide(StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "fail" }), HomeLive)
+
+export interface View extends OutputStyle {
+  /** A stored time as the person wants it. */
+  readonly time: (timestamp: Timestamp) => string
+}
+
+export interface Question<Answer> {
+  readonly ask: Effect.Effect<Answer, PersistenceError, Store | ProjectResolver>
+  /** The JSON value for programs; of no answer where nothing was ever recorded. */
+  readonly toJson: (answer: Answer | undefined) => unknown
+  /** The text for people. */
+  readonly render: (answer: Answer, view: View) => string
+}
+
+const nothingRecorded = ({ message }: StoreMissing) =>
+  `${message}\nRegister tooltrail-hook for PostToolUse and PostToolUseFailure in your agent's settings; its calls show up from then on.`
+
+/** Asks the store and prints the answer: one JSON value for programs, text for people. */
+export const answer = <Answer>(
+  options: { readonly json: boolean; readonly utc?: boolean },
+  question: Question<Answer>,
+): Effect.Effect<void, PersistenceError> =>
+  Effect.gen(function* () {
+    const result = yield* question.ask.pipe(Effect.provide(Layer.merge(ReadStore, ProjectResolverLive)))
+    if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))
+    const now = yield* Clock.currentTimeMillis
+    const utc = options.utc ?? false
+    const view = { ...(yield* outputStyle), time: (timestamp: Timestamp) => formatTime(timestamp, { now, utc }) }
+    yield* Console.log(question.render(result, view))
+  }).pipe(
+    Effect.catchTag("StoreMissing", (missing) =>
+      options.json
+        ? Effect.zipRight(Effect.logWarning(missing.message), Console.log(JSON.stringify(question.toJson(undefined))))
+        : Console.log(nothingRecorded(missing)),
+    ),
+  )
+
+/** The project a question is about, with how to speak of it. */
+export interface Scope {
+  readonly selection: ProjectSelection
+  readonly description: string
+}
+
+/** Finds the project of a folder; no folder stands for all projects. */
+export const resolveScope: (folder: Option.Option<string>) => Effect.Effect<Scope, never, ProjectResolver> =
+  Option.match({
+    onNone: () => Effect.succeed<Scope>({ selection: AllProjects, description: "in any project" }),
+    onSome: (folder) =>
+      Effect.gen(function* () {
+        const resolver = yield* ProjectResolver
+        const project: Project = yield* resolver.resolve(folder)
+        return { selection: project.hash, description: `in the project ${project.root}` }
+      }),
+  })

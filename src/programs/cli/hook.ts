@@ -1,0 +1,10 @@
+import * as Command from "@effect/cli/Command"
+import { runHook } from "../runHook.ts"
+import { described } from "./described.ts"
+
+export const hook = Command.make("hook", {}, () => runHook).pipe(
+  described(
+    "The hook itself: reads one payload from standard input and records it. tooltrail-hook does the same and starts faster.",
+    "tooltrail hook < payload.json",
+  ),
+)

@@ -1,0 +1,48 @@
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TimeWindow from "../../domain/TimeWindow.ts"
+
+const refuse = (message: string) => ValidationError.invalidValue(HelpDoc.p(message))
+
+export const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON value, for programs."))
+
+export const utc = Options.boolean("utc").pipe(Options.withDescription("Show absolute times, in UTC."))
+
+/** A window of time; 7 days unless told. */
+export const since = Options.text("since").pipe(
+  Options.withDescription("How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days."),
+  Options.withDefault("7d"),
+  Options.mapEffect((text) => Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`))),
+)
+
+/** The most rows to show; 20 unless told. */
+export const limit = Options.text("limit").pipe(
+  Options.withDescription("The most rows to show."),
+  Options.withDefault("20"),
+  Options.mapEffect((text) => {
+    const rows = Number(text)
+    return Number.isSafeInteger(rows) && rows >= 1
+      ? Effect.succeed(rows)
+      : Effect.fail(refuse(`--limit: ${JSON.stringify(text)} is not a whole number from 1`))
+  }),
+)
+
+const chosenProject = Options.text("project").pipe(
+  Options.withPseudoName("path"),
+  Options.withDescription("Look at the project of this folder (default: of the current one)."),
+  Options.optional,
+)
+
+const allProjects = Options.boolean("all-projects").pipe(Options.withDescription("Look at all projects together."))
+
+/** The folder whose project a question is about; none for all projects. */
+export const folder = Options.all({ chosenProject, allProjects }).pipe(
+  Options.mapEffect(({ allProjects, chosenProject }) => {
+    if (!allProjects) return Effect.succeed(Option.some(Option.getOrElse(chosenProject, () => ".")))
+    if (Option.isNone(chosenProject)) return Effect.succeed(Option.none<string>())
+    return Effect.fail(refuse("--project and --all-projects exclude each other"))
+  }),
+)

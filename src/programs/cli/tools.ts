@@ -1,0 +1,53 @@
+import * as Command from "@effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { Projects } from "../../services/Projects.ts"
+import { ToolRegistry } from "../../services/ToolRegistry.ts"
+import { answer, resolveScope } from "./answer.ts"
+import { described } from "./described.ts"
+import { folder, json, utc } from "./options.ts"
+import { renderTable } from "./table.ts"
+import { renderNone } from "./usageTable.ts"
+
+export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...output }) =>
+  answer(output, {
+    ask: Effect.gen(function* () {
+      const scope = yield* resolveScope(folder)
+      const registry = yield* ToolRegistry
+      const projects = yield* Projects
+      return {
+        scope,
+        rows: yield* registry.getAvailableForSession(scope.selection),
+        projects: yield* projects.getAll,
+      }
+    }),
+    toJson: (answer) => answer?.rows ?? [],
+    render: ({ scope, rows, projects }, view) =>
+      rows.length > 0
+        ? renderTable(
+            [
+              { title: "TOOL", value: (row) => row.name },
+              { title: "TYPE", value: (row) => row.tool_type },
+              { title: "SCOPE", value: (row) => row.scope },
+              { title: "SERVER", value: (row) => row.server_name ?? "" },
+              { title: "CALLS", align: "right", value: (row) => String(row.usage_count) },
+              {
+                title: "LAST USED",
+                value: (row) => (row.last_used_at === null ? "never" : view.time(row.last_used_at)),
+              },
+              {
+                title: "PROJECT",
+                value: (row) =>
+                  row.project_hash === null ? "" : (projects.get(row.project_hash)?.name ?? row.project_hash),
+              },
+            ],
+            rows,
+            view,
+          )
+        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects."),
+  }),
+).pipe(
+  described(
+    "The tools that are known in a project: global ones, its own, and plugins'. A tool that was not called in the project is shown as another project knows it.",
+    "tooltrail tools --all-projects",
+  ),
+)

@@ -1,0 +1,45 @@
+import { isAbsolute } from "node:path"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { decode, type UndecodablePayload } from "../domain/ClaudeCodeHook.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
+import { ProjectResolver } from "../services/ProjectResolver.ts"
+
+const variable = (name: string) => Config.map(Config.option(Config.string(name)), Option.getOrUndefined)
+
+const agentEnvironment = Config.all({
+  CLAUDE_PROJECT_DIR: variable("CLAUDE_PROJECT_DIR"),
+  GEMINI_SESSION_ID: variable("GEMINI_SESSION_ID"),
+  DEVIN_PROJECT_DIR: variable("DEVIN_PROJECT_DIR"),
+  GROK_SESSION_ID: variable("GROK_SESSION_ID"),
+})
+
+/**
+ * What a hook's payload says, as a tool use of this moment; none where the event is not about a finished call. The project
+ * is that of the folder the session began in (`CLAUDE_PROJECT_DIR`), else of the payload's `cwd`.
+ */
+export const receiveHookEvent = Effect.fn("receiveHookEvent")(function* (
+  payload: string,
+): Effect.fn.Return<Option.Option<ToolUse>, UndecodablePayload | ConfigError, ProjectResolver> {
+  const environment = yield* agentEnvironment
+  const event = yield* decode(payload, environment)
+  if (event._tag === "OtherHookEvent") return Option.none()
+
+  const { _tag, cwd, unusableFields, ...call } = event
+  if (unusableFields.length > 0) {
+    yield* Effect.logWarning(`the payload of a ${call.toolName} call has an unusable ${unusableFields.join(", ")}`)
+  }
+  const resolver = yield* ProjectResolver
+  const start = [environment.CLAUDE_PROJECT_DIR, cwd].find((path) => path != null && isAbsolute(path))
+  const project = start == null ? undefined : yield* resolver.resolve(start)
+  return Option.some({
+    ...call,
+    projectHash: project?.hash ?? null,
+    projectRoot: project?.root ?? null,
+    usedAt: yield* Timestamp.now,
+    source: "hook" as const,
+  })
+})

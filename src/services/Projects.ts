@@ -1,0 +1,16 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { Project } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
+
+/** The projects that calls were seen in, so that reports can show names. */
+export class Projects extends Context.Tag("tooltrail/services/Projects")<
+  Projects,
+  {
+    /** Keeps the project with the earliest and the latest time it was seen. */
+    readonly remember: (project: Project, seenAt: Timestamp) => Effect.Effect<void, PersistenceError>
+    /** By hash. */
+    readonly getAll: Effect.Effect<ReadonlyMap<string, Project>, PersistenceError>
+  }
+>() {}

@@ -1,0 +1,27 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { ProjectSelection } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
+import type { DiscoveredTool, ToolRegistryRow } from "../domain/Tool.ts"
+
+/** The aggregate: one row per tool and project. */
+export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")<
+  ToolRegistry,
+  {
+    /**
+     * Counts one use: the first creates the row with `usage_count` 1, each later one adds 1. `last_used_at` is the latest
+     * of all uses, in whatever order they arrive.
+     */
+    readonly recordOrCreate: (tool: DiscoveredTool, usedAt: Timestamp) => Effect.Effect<void, PersistenceError>
+
+    /**
+     * The tools in scope for a project: global ones, its own, and plugins'. One row a tool: the project's own where there
+     * is one, else the most used of the other projects'. Ordered by kind (mcp_server, slash_command, skill, plugin, the
+     * rest), then most used first, then by name. For all projects: every row.
+     */
+    readonly getAvailableForSession: (
+      project: ProjectSelection,
+    ) => Effect.Effect<ReadonlyArray<ToolRegistryRow>, PersistenceError>
+  }
+>() {}

@@ -1,0 +1,51 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { ProjectSelection } from "../domain/Project.ts"
+import type { TimeWindow } from "../domain/TimeWindow.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
+import type { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+
+/** The events: one row per tool call. Windows are the last 7 days unless told; statistics come most used first, then by name. */
+export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
+  UsageEvents,
+  {
+    /** `known`: a call of the same agent and tool-use id is there already, and nothing changed. */
+    readonly insert: (use: ToolUse) => Effect.Effect<"inserted" | "known", PersistenceError>
+
+    /** How often was this tool used lately? None if it was not. */
+    readonly getUsageForTool: (
+      toolName: string,
+      project: ProjectSelection,
+      window?: TimeWindow,
+    ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError>
+
+    /** What did this session use? `null` asks for the calls without a session. */
+    readonly getUsageForSession: (
+      sessionId: string | null,
+    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError>
+
+    /** The most used tools of a project lately. */
+    readonly getUsageSince: (
+      project: ProjectSelection,
+      window?: TimeWindow,
+    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError>
+
+    /** As `getUsageSince`, summed by another dimension of the call. */
+    readonly getUsageBy: (
+      dimension: UsageDimension,
+      project: ProjectSelection,
+      window?: TimeWindow,
+    ) => Effect.Effect<ReadonlyArray<DimensionStats>, PersistenceError>
+
+    /** The session of the newest call that has one. */
+    readonly getNewestSession: Effect.Effect<Option.Option<string>, PersistenceError>
+
+    /** The newest calls, newest first. */
+    readonly getNewest: (
+      project: ProjectSelection,
+      limit: number,
+    ) => Effect.Effect<ReadonlyArray<ToolUsageEvent>, PersistenceError>
+  }
+>() {}

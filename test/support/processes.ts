@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const root = join(import.meta.dirname, "..", "..")
+export const hookProgram = join(root, "dist", "tooltrail-hook.cjs")
+export const cliProgram = join(root, "dist", "tooltrail.cjs")
+
+/** The payloads that Claude Code sent, one a line. */
+export const realPayloads: ReadonlyArray<string> = readFileSync(
+  join(root, "samples", "claude-code-hooks.jsonl"),
+  "utf8",
+)
+  .split("\n")
+  .filter((line) => line !== "")
+
+/** A folder of its own for one test. */
+export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "tooltrail-test-"))
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly millis: number
+}
+
+export interface RunOptions {
+  readonly args?: ReadonlyArray<string>
+  /** Bytes for standard input, which is closed after them unless `leaveOpen`. */
+  readonly input?: string | Buffer
+  readonly leaveOpen?: boolean
+  readonly cwd?: string
+  /** The whole environment. */
+  readonly env?: Record<string, string>
+}
+
+/** Runs one of the built programs to its end. */
+export const runProgram = (program: string, options: RunOptions = {}): Promise<Finished> =>
+  new Promise((resolve, reject) => {
+    const started = performance.now()
+    const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
+      cwd: options.cwd ?? root,
+      env: { PATH: process.env.PATH ?? "", ...options.env },
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    child.on("error", reject)
+    child.on("close", (code) => resolve({ code, stdout, stderr, millis: performance.now() - started }))
+    // A program that does not read its input to the end is no fault of the test.
+    child.stdin.on("error", () => {})
+    if (options.leaveOpen) child.stdin.write(options.input ?? "")
+    else child.stdin.end(options.input ?? "")
+  })
+
+/** Runs the built hook on one payload. */
+export const runHook = (home: string, input: string | Buffer, options: RunOptions = {}): Promise<Finished> =>
+  runProgram(hookProgram, { ...options, input, env: { TOOLTRAIL_HOME: home, ...options.env } })
+
+/** Runs the built command line. */
+export const runCli = (home: string, args: ReadonlyArray<string>, options: RunOptions = {}): Promise<Finished> =>
+  runProgram(cliProgram, { ...options, args, env: { TOOLTRAIL_HOME: home, ...options.env } })
+
+export const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")

@@ -1,0 +1,55 @@
+import * as fc from "fast-check"
+import { fromRoot } from "../../src/domain/Project.ts"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
+import { extractServerName } from "../../src/domain/ToolName.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+
+export const projectA = fromRoot("/work/a")
+export const projectB = fromRoot("/work/b")
+
+export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
+  toolName: "Bash",
+  agent: "claude-code",
+  sessionId: "session-1",
+  projectHash: projectA.hash,
+  projectRoot: projectA.root,
+  success: true,
+  usedAt: Timestamp.fromEpochMillis(0),
+  toolUseId: null,
+  durationMs: null,
+  subagent: null,
+  target: null,
+  serverName: null,
+  failureKind: null,
+  source: "hook",
+  ...fields,
+})
+
+const DAY = 86_400_000
+
+/** Calls of few tools, sessions, projects and ids, so that they meet; within `days` before `now` (epoch milliseconds). */
+export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<ToolUse>> =>
+  fc.array(
+    fc
+      .record({
+        toolName: fc.constantFrom("Bash", "Read", "Skill", "mcp__github__search", "mcp__plugin_x_y__z", "it's; DROP"),
+        sessionId: fc.constantFrom("s1", "s2", null),
+        project: fc.constantFrom(projectA, projectB, null),
+        outcome: fc.constantFrom("success", "error", "interrupted"),
+        age: fc.nat(days * DAY),
+        toolUseId: fc.option(fc.nat(30).map((n) => `toolu_${n}`)),
+        target: fc.constantFrom("pdf", "review", null),
+      })
+      .map(({ project, outcome, age, ...fields }) =>
+        toolUse({
+          ...fields,
+          projectHash: project?.hash ?? null,
+          projectRoot: project?.root ?? null,
+          success: outcome === "success",
+          failureKind: outcome === "success" ? null : (outcome as "error" | "interrupted"),
+          usedAt: Timestamp.fromEpochMillis(now - age),
+          serverName: extractServerName(fields.toolName),
+        }),
+      ),
+    { maxLength: 60 },
+  )
