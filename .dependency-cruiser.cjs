@@ -21,7 +21,7 @@ module.exports = {
       severity: "error",
       from: { path: ["^src/domain/", "^src/services/"] },
       to: {
-        path: ["^node_modules/(@effect|better-sqlite3|cli-table3|picocolors)/", "^node:"],
+        path: ["(^|/)node_modules/(@effect|better-sqlite3|cli-table3|picocolors)/", "^node:"],
         pathNot: "^src/",
       },
     },
@@ -36,14 +36,14 @@ module.exports = {
       comment: "A barrel evaluates every module of its package; import the module by its path.",
       severity: "error",
       from: { path: "^(src|test|bench)/" },
-      to: { path: "^node_modules/(effect|@effect/[^/]+)/dist/(esm|cjs|dts)/index\\." },
+      to: { path: "(^|/)node_modules/(effect|@effect/[^/]+)/dist/(esm|cjs|dts)/index\\." },
     },
     {
       name: "hook-never-loads-the-cli",
       comment: "The hook's start-up is paid after every tool call.",
       severity: "error",
       from: { path: "^src/programs/hook\\.ts$" },
-      to: { path: ["^node_modules/@effect/cli/", "^src/programs/cli"], reachable: true },
+      to: { path: ["(^|/)node_modules/@effect/cli/", "^src/programs/cli"], reachable: true },
     },
     { name: "no-circular", severity: "error", from: { path: "^src/" }, to: { circular: true } },
     {

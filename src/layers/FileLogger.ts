@@ -1,7 +1,9 @@
 import { appendFileSync, renameSync, statSync, writeSync } from "node:fs"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { Home } from "../services/Home.ts"
@@ -34,5 +36,7 @@ const make = Effect.map(Effect.option(Effect.provide(Home, HomeLive)), (home) =>
   }),
 )
 
-/** Logs each entry as one line on stderr, and in the home folder's log where that can be written. */
-export const FileLogger: Layer.Layer<never> = Logger.replaceEffect(Logger.defaultLogger, make)
+/** Logs, in place of every other logger, each entry as one line on stderr, and in the home folder's log where that can be written. */
+export const FileLogger: Layer.Layer<never> = Layer.scopedDiscard(
+  Effect.flatMap(make, (logger) => Effect.locallyScoped(FiberRef.currentLoggers, HashSet.make(logger))),
+)

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly input?: string | Buffer
   readonly leaveOpen?: boolean
   readonly cwd?: string
+  /** The user to run as. */
+  readonly uid?: number
   /** The whole environment. */
   readonly env?: Record<string, string>
 }
@@ -42,6 +44,7 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
     const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
       cwd: options.cwd ?? root,
       env: { PATH: process.env.PATH ?? "", ...options.env },
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     let stdout = ""
     let stderr = ""

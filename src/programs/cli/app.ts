@@ -52,6 +52,8 @@ export const runCommandLine = (
     yield* run(argv.length > 2 ? argv : [...argv, "--help"]).pipe(Effect.withConsole(console))
   }).pipe(
     Effect.catchIf(ValidationError.isValidationError, ({ error }) =>
-      Effect.fail(new WrongUsage({ message: oneLine(HelpDoc.toAnsiText(error)) })),
+      Effect.fail(
+        new WrongUsage({ message: `${oneLine(HelpDoc.toAnsiText(error))} (given: ${argv.slice(2).join(" ")})` }),
+      ),
     ),
   )

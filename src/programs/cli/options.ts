@@ -1,3 +1,4 @@
+import * as Args from "@effect/cli/Args"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
@@ -6,6 +7,15 @@ import * as Option from "effect/Option"
 import * as TimeWindow from "../../domain/TimeWindow.ts"
 
 const refuse = (message: string) => ValidationError.invalidValue(HelpDoc.p(message))
+
+/** An argument by position. An option that is misspelt would else be taken for one. */
+export const argument = (name: string, description: string): Args.Args<string> =>
+  Args.text({ name }).pipe(
+    Args.withDescription(description),
+    Args.mapEffect((text) =>
+      text.startsWith("-") ? Effect.fail(HelpDoc.p(`Received unknown option: '${text}'`)) : Effect.succeed(text),
+    ),
+  )
 
 export const json = Options.boolean("json").pipe(Options.withDescription("Print one JSON value, for programs."))
 

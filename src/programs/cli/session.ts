@@ -6,13 +6,10 @@ import { printable } from "../../domain/printable.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer } from "./answer.ts"
 import { described } from "./described.ts"
-import { json, utc } from "./options.ts"
+import { argument, json, utc } from "./options.ts"
 import { renderNone, renderUsage } from "./usageTable.ts"
 
-const id = Args.text({ name: "id" }).pipe(
-  Args.withDescription("The session's id; the newest session where it is left out."),
-  Args.optional,
-)
+const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
 
 export const session = Command.make("session", { id, json, utc }, ({ id, ...output }) =>
   answer(output, {

@@ -1,4 +1,3 @@
-import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -6,10 +5,10 @@ import { format } from "../../domain/TimeWindow.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer, resolveScope } from "./answer.ts"
 import { described } from "./described.ts"
-import { folder, json, since, utc } from "./options.ts"
+import { argument, folder, json, since, utc } from "./options.ts"
 import { renderNone, renderUsage } from "./usageTable.ts"
 
-const name = Args.text({ name: "name" }).pipe(Args.withDescription("The tool's name as the agent calls it."))
+const name = argument("name", "The tool's name as the agent calls it.")
 
 export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>
   answer(output, {

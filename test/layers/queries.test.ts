@@ -1,0 +1,228 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import { TestContext } from "effect/TestContext"
+import * as fc from "fast-check"
+import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
+import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
+import { SqliteMemory } from "../../src/layers/Sqlite.ts"
+import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
+import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
+import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { Projects } from "../../src/services/Projects.ts"
+import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
+
+const Store = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
+
+const recordAll = (uses: ReadonlyArray<ToolUse>) => Effect.forEach(uses, recordToolUse, { discard: true })
+
+const noon = Date.UTC(2026, 10, 23, 12)
+const DAY = 86_400_000
+const ago = (millis: number) => Timestamp.fromEpochMillis(noon - millis)
+const days = (amount: number): TimeWindow => ({ amount, unit: "days" })
+
+describe("the queries", () => {
+  it("answer as plain SQL does, on any calls", () =>
+    fc.assert(
+      fc.asyncProperty(
+        toolUses(noon, 20),
+        fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects),
+        fc.integer({ min: 1, max: 21 }),
+        (uses, project, windowDays) =>
+          Effect.gen(function* () {
+            yield* TestClock.setTime(noon)
+            yield* recordAll(uses)
+            const sql = yield* SqlClient.SqlClient
+            const events = yield* UsageEvents
+            const oracle = (where: string, key = "tool_name", order = "ORDER BY usage_count DESC, 1") =>
+              sql.unsafe<Record<string, unknown>>(
+                `SELECT ${key} AS ${key === "tool_name" ? key : "key"}, count(*) AS usage_count,
+                   sum(CASE WHEN success = 0 AND coalesce(failure_kind, '') <> 'interrupted' THEN 1 ELSE 0 END) AS failures,
+                   max(created_at) AS last_used
+                 FROM tool_usage_events WHERE ${where} GROUP BY ${key} ${order}`,
+              )
+            const ofProject =
+              project === AllProjects ? "1" : project === null ? "project_hash IS NULL" : `project_hash = '${project}'`
+            const inWindow = `${ofProject} AND created_at >= datetime('${ago(0)}', '-${windowDays} days')`
+
+            assert.deepStrictEqual(
+              yield* events.getUsageSince(project, days(windowDays)),
+              (yield* oracle(inWindow)) as never,
+            )
+            for (const [dimension, column] of [
+              ["tool", "tool_name"],
+              ["target", "target"],
+              ["server", "server_name"],
+            ] as const) {
+              const rows = yield* events.getUsageBy(dimension, project, days(windowDays))
+              const expected = yield* oracle(`${inWindow} AND ${column} IS NOT NULL`, column)
+              assert.deepStrictEqual(
+                rows,
+                expected.map(({ tool_name, ...row }) =>
+                  tool_name === undefined ? row : { key: tool_name, ...row },
+                ) as never,
+              )
+            }
+            for (const tool of ["Bash", "it's; DROP", "never called"]) {
+              const [expected] = yield* oracle(`${inWindow} AND tool_name = '${tool.replace("'", "''")}'`)
+              const stats = yield* events.getUsageForTool(tool, project, days(windowDays))
+              assert.deepStrictEqual(Option.getOrUndefined(stats), expected as never)
+            }
+            for (const [session, where] of [
+              ["s1", "session_id = 's1'"],
+              [null, "session_id IS NULL"],
+            ] as const) {
+              assert.deepStrictEqual(yield* events.getUsageForSession(session), (yield* oracle(where)) as never)
+            }
+            assert.deepStrictEqual(
+              yield* events.getNewest(project, 7),
+              (yield* sql.unsafe(
+                `SELECT * FROM tool_usage_events WHERE ${ofProject} ORDER BY created_at DESC, id DESC LIMIT 7`,
+              )) as never,
+            )
+          }).pipe(Effect.provide(Store), Effect.provide(TestContext), Effect.runPromise),
+      ),
+      { numRuns: 40 },
+    ))
+
+  it.effect("a window begins with the second it names", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(noon)
+      yield* recordToolUse(toolUse({ toolName: "outside", usedAt: ago(7 * DAY + 1000) }))
+      yield* recordToolUse(toolUse({ toolName: "first second", usedAt: ago(7 * DAY) }))
+      yield* recordToolUse(toolUse({ toolName: "now", usedAt: ago(0) }))
+      const events = yield* UsageEvents
+      const names = Effect.map(events.getUsageSince(projectA.hash), (rows) => rows.map((row) => row.tool_name))
+      assert.deepStrictEqual(yield* names, ["first second", "now"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* names, ["now"])
+      assert.isTrue(Option.isNone(yield* events.getUsageForTool("first second", projectA.hash)))
+      assert.isTrue(Option.isSome(yield* events.getUsageForTool("first second", projectA.hash, days(8))))
+    }).pipe(Effect.provide(Store)),
+  )
+
+  it.effect("an interrupt is counted as a call, but not as a failure", () =>
+    Effect.gen(function* () {
+      yield* recordToolUse(toolUse({ success: false, failureKind: "interrupted" }))
+      yield* recordToolUse(toolUse({ success: false, failureKind: "error" }))
+      const events = yield* UsageEvents
+      const [stats] = yield* events.getUsageSince(AllProjects)
+      assert.deepInclude(stats, { usage_count: 2, failures: 1 })
+    }).pipe(Effect.provide(Store)),
+  )
+
+  it.effect("the newest session is the one of the newest call that has a session", () =>
+    Effect.gen(function* () {
+      const events = yield* UsageEvents
+      assert.isTrue(Option.isNone(yield* events.getNewestSession))
+      yield* recordToolUse(toolUse({ sessionId: "newer", usedAt: ago(5000) }))
+      yield* recordToolUse(toolUse({ sessionId: "older, stored later", usedAt: ago(9000) }))
+      yield* recordToolUse(toolUse({ sessionId: null, usedAt: ago(0) }))
+      assert.deepStrictEqual(yield* events.getNewestSession, Option.some("newer"))
+    }).pipe(Effect.provide(Store)),
+  )
+})
+
+describe("getAvailableForSession", () => {
+  const known = (project: ProjectSelection) =>
+    Effect.gen(function* () {
+      const registry = yield* ToolRegistry
+      const rows = yield* registry.getAvailableForSession(project)
+      return rows.map((row) => `${row.name} ${row.usage_count}`)
+    })
+
+  it.effect("shows global tools, the project's own and plugins', each once, the project's own row first", () =>
+    Effect.gen(function* () {
+      const inB = { projectHash: projectB.hash, projectRoot: projectB.root }
+      yield* recordAll([
+        toolUse({ toolName: "Bash" }),
+        toolUse({ toolName: "Bash", ...inB }),
+        toolUse({ toolName: "Bash", ...inB }),
+        toolUse({ toolName: "Read", ...inB }),
+        toolUse({ toolName: "mcp__a__x" }),
+        toolUse({ toolName: "mcp__b__x", ...inB }),
+        toolUse({ toolName: "mcp__plugin_p_s__x", ...inB }),
+        toolUse({ toolName: "Grep", projectHash: null, projectRoot: null }),
+      ])
+      assert.deepStrictEqual(yield* known(projectA.hash), [
+        "Bash 1",
+        "Grep 1",
+        "Read 1",
+        "mcp__a__x 1",
+        "mcp__plugin_p_s__x 1",
+      ])
+      assert.deepStrictEqual(yield* known(projectB.hash), [
+        "Bash 2",
+        "Grep 1",
+        "Read 1",
+        "mcp__b__x 1",
+        "mcp__plugin_p_s__x 1",
+      ])
+      assert.deepStrictEqual(yield* known(null), ["Bash 2", "Grep 1", "Read 1", "mcp__plugin_p_s__x 1"])
+      assert.lengthOf(yield* known(AllProjects), 7)
+    }).pipe(Effect.provide(Store)),
+  )
+
+  it.effect("orders by kind, then by use, then by name", () =>
+    Effect.gen(function* () {
+      const types = ["builtin", "unknown", "plugin", "skill", "slash_command", "mcp_server", "mcp_tool"] as const
+      for (const [uses, toolType] of types.entries()) {
+        const tool = {
+          toolType,
+          scope: "global",
+          source: "config",
+          projectHash: null,
+          description: null,
+          serverName: null,
+        } as const
+        for (const name of [`b-${toolType}`, `a-${toolType}`]) {
+          for (let use = 0; use <= uses; use++) yield* recordOrCreate(name, tool)
+        }
+      }
+      assert.deepStrictEqual(yield* known(null), [
+        "a-mcp_server 6",
+        "b-mcp_server 6",
+        "a-slash_command 5",
+        "b-slash_command 5",
+        "a-skill 4",
+        "b-skill 4",
+        "a-plugin 3",
+        "b-plugin 3",
+        "a-mcp_tool 7",
+        "b-mcp_tool 7",
+        "a-unknown 2",
+        "b-unknown 2",
+        "a-builtin 1",
+        "b-builtin 1",
+      ])
+    }).pipe(Effect.provide(Store)),
+  )
+})
+
+describe("Projects", () => {
+  it.effect("keeps the first and the last time a project was seen, in any order of arrival", () =>
+    Effect.gen(function* () {
+      const projects = yield* Projects
+      for (const millis of [5000, 9000, 1000, 5000]) yield* projects.remember(projectA, ago(millis))
+      const sql = yield* SqlClient.SqlClient
+      assert.deepStrictEqual(yield* sql`SELECT * FROM projects`, [
+        {
+          project_hash: projectA.hash,
+          root: "/work/a",
+          name: "a",
+          first_seen: ago(9000),
+          last_seen: ago(1000),
+        },
+      ])
+      assert.deepStrictEqual(yield* projects.getAll, new Map([[projectA.hash, projectA]]))
+    }).pipe(Effect.provide(Store)),
+  )
+})

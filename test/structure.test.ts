@@ -1,0 +1,76 @@
+import { spawnSync } from "node:child_process"
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { temporaryFolder } from "./support/processes.ts"
+
+const root = join(import.meta.dirname, "..")
+
+/** Runs the check of imports on a tree of these files; what it says where it refuses. */
+const refusals = (files: Record<string, string>): string => {
+  const folder = temporaryFolder()
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+  symlinkSync(join(root, "tsconfig.json"), join(folder, "tsconfig.json"))
+  writeFileSync(join(folder, "package.json"), "{}")
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(join(folder, dirname(path)), { recursive: true })
+    writeFileSync(join(folder, path), content)
+  }
+  const { status, stdout } = spawnSync(
+    join(root, "node_modules", ".bin", "depcruise"),
+    ["--config", join(root, ".dependency-cruiser.cjs"), "src"],
+    { cwd: folder, encoding: "utf8" },
+  )
+  return status === 0 ? "" : stdout
+}
+
+describe("the direction of imports", () => {
+  it("holds here", () => {
+    const { status, stdout } = spawnSync(join(root, "node_modules", ".bin", "depcruise"), ["src"], {
+      cwd: root,
+      encoding: "utf8",
+    })
+    assert.strictEqual(status, 0, stdout)
+  })
+
+  it.each<[string, string, Record<string, string>]>([
+    [
+      "domain importing services",
+      "domain-imports-only",
+      { "src/domain/a.ts": 'import "../services/b.ts"', "src/services/b.ts": "" },
+    ],
+    [
+      "services importing layers",
+      "services-imports-only",
+      { "src/services/a.ts": 'import "../layers/b.ts"', "src/layers/b.ts": "" },
+    ],
+    [
+      "layers importing programs",
+      "layers-imports-only",
+      { "src/layers/a.ts": 'import "../programs/b.ts"', "src/programs/b.ts": "" },
+    ],
+    ["domain using the file system", "no-node-module", { "src/domain/a.ts": 'import "node:fs"' }],
+    ["domain using SQL", "are-pure", { "src/domain/a.ts": 'import "@effect/sql/SqlClient"' }],
+    ["a barrel", "no-barrels", { "src/layers/a.ts": 'import { Effect } from "effect"\nexport const x = Effect.void' }],
+    [
+      "the hook loading the command line",
+      "hook-never-loads-the-cli",
+      { "src/programs/hook.ts": 'import "./b.ts"', "src/programs/b.ts": 'import "@effect/cli/Command"' },
+    ],
+    ["a cycle", "no-circular", { "src/domain/a.ts": 'import "./b.ts"', "src/domain/b.ts": 'import "./a.ts"' }],
+  ])("refuses %s", (_, rule, files) => {
+    assert.include(refusals(files), rule)
+  })
+
+  it("accepts what is right", () => {
+    assert.strictEqual(
+      refusals({
+        "src/programs/a.ts": 'import "../layers/b.ts"',
+        "src/layers/b.ts":
+          'import "../domain/c.ts"\nimport * as Effect from "effect/Effect"\nexport const x = Effect.void',
+        "src/domain/c.ts": "",
+      }),
+      "",
+    )
+  })
+})
