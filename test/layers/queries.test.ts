@@ -102,6 +102,8 @@ describe("the queries", () => {
       const events = yield* UsageEvents
       const names = Effect.map(events.getUsageSince(projectA.hash), (rows) => rows.map((row) => row.tool_name))
       assert.deepStrictEqual(yield* names, ["first second", "now"])
+      assert.isTrue(Option.isSome(yield* events.getUsageForTool("first second", projectA.hash)))
+      assert.isTrue(Option.isNone(yield* events.getUsageForTool("outside", projectA.hash)))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* names, ["now"])
       assert.isTrue(Option.isNone(yield* events.getUsageForTool("first second", projectA.hash)))
