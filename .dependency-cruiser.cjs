@@ -16,6 +16,18 @@ module.exports = {
     onlyImports("layers", ["services", "domain"]),
     onlyImports("programs", ["layers", "services", "domain"]),
     {
+      name: "nothing-imports-programs",
+      severity: "error",
+      from: { path: "^src/", pathNot: room("programs") },
+      to: { path: room("programs") },
+    },
+    {
+      name: "src-imports-src-only",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|bench|scripts)/" },
+    },
+    {
       name: "domain-and-services-are-pure",
       comment: "No I/O, no SQL, no platform.",
       severity: "error",
@@ -36,7 +48,11 @@ module.exports = {
       comment: "A barrel evaluates every module of its package; import the module by its path.",
       severity: "error",
       from: { path: "^(src|test|bench)/" },
-      to: { path: "(^|/)node_modules/(effect|@effect/[^/]+)/dist/(esm|cjs|dts)/index\\." },
+      to: {
+        path: "(^|/)node_modules/(effect|@effect/[^/]+)/dist/(esm|cjs|dts)/index\\.",
+        // It has no modules to import by path.
+        pathNot: "(^|/)node_modules/@effect/vitest/",
+      },
     },
     {
       name: "hook-never-loads-the-cli",

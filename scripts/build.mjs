@@ -1,5 +1,5 @@
 // Bundles the two programs into dist/. CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
-import { chmodSync, rmSync } from "node:fs"
+import { chmodSync } from "node:fs"
 import { build } from "esbuild"
 
 /** better-sqlite3 looks for its compiled part through `bindings`, which walks folders; here its place is known. */
@@ -16,7 +16,6 @@ const nativeBinding = {
 
 const bundles = { "tooltrail-hook": "src/programs/hook.ts", tooltrail: "src/programs/cli.ts" }
 
-rmSync("dist", { recursive: true, force: true })
 await build({
   entryPoints: bundles,
   outdir: "dist",

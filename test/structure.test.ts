@@ -49,6 +49,12 @@ describe("the direction of imports", () => {
       "layers-imports-only",
       { "src/layers/a.ts": 'import "../programs/b.ts"', "src/programs/b.ts": "" },
     ],
+    [
+      "a room of its own importing programs",
+      "nothing-imports-programs",
+      { "src/x/a.ts": 'import "../programs/b.ts"', "src/programs/b.ts": "" },
+    ],
+    ["src importing tests", "src-imports-src-only", { "src/domain/a.ts": 'import "../../test/b.ts"', "test/b.ts": "" }],
     ["domain using the file system", "no-node-module", { "src/domain/a.ts": 'import "node:fs"' }],
     ["domain using SQL", "are-pure", { "src/domain/a.ts": 'import "@effect/sql/SqlClient"' }],
     ["a barrel", "no-barrels", { "src/layers/a.ts": 'import { Effect } from "effect"\nexport const x = Effect.void' }],

@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ProjectHash } from "./Project.ts"
 import { Timestamp } from "./Timestamp.ts"
@@ -29,12 +30,16 @@ export const DiscoveredTool = Schema.Struct({
 })
 export type DiscoveredTool = typeof DiscoveredTool.Type
 
+/** A value that another program stored and that is none of ours is read as `fallback`. */
+const orElse = <A extends string>(schema: Schema.Schema<A>, fallback: A): Schema.Schema<A> =>
+  schema.annotations({ decodingFallback: () => Effect.succeed(fallback) })
+
 /** The aggregate of one tool in one project. */
 export const ToolRegistryRow = Schema.Struct({
   id: Schema.Number,
   name: Schema.String,
-  tool_type: ToolType,
-  scope: ToolScope,
+  tool_type: orElse(ToolType, "unknown"),
+  scope: orElse(ToolScope, "global"),
   source: Schema.String,
   project_hash: Schema.NullOr(ProjectHash),
   description: Schema.NullOr(Schema.String),
@@ -45,3 +50,15 @@ export const ToolRegistryRow = Schema.Struct({
   updated_at: Timestamp,
 })
 export type ToolRegistryRow = typeof ToolRegistryRow.Type
+
+/** A row of the registry that is not what it should be; without a row where `usage_count` is null. */
+export const RegistryDrift = Schema.Struct({
+  name: Schema.String,
+  project_hash: Schema.NullOr(ProjectHash),
+  usage_count: Schema.NullOr(Schema.Number),
+  last_used_at: Schema.NullOr(Timestamp),
+  expected_count: Schema.Number,
+  expected_last_used_at: Schema.NullOr(Timestamp),
+  first_used_at: Schema.NullOr(Timestamp),
+})
+export type RegistryDrift = typeof RegistryDrift.Type

@@ -16,7 +16,8 @@ export type ToolUseSource = typeof ToolUseSource.Type
 export const ToolUse = Schema.Struct({
   /** The raw name, as the agent gave it. */
   toolName: Schema.String,
-  agent: Schema.NullOr(Schema.String),
+  /** The agent that made the call, e.g. `claude-code`; `library` for a caller of the library. */
+  agent: Schema.String,
   sessionId: Schema.NullOr(Schema.String),
   projectHash: Schema.NullOr(ProjectHash),
   /** The folder that `projectHash` stands for, where it is known. */

@@ -13,7 +13,8 @@ const environment = (name: string) =>
     Config.map(Option.getOrUndefined),
   )
 
-const unusable = (cause: unknown) => new PersistenceError({ operation: "tell where to keep files", cause })
+const unusable = (cause: unknown) =>
+  new PersistenceError({ operation: "tell where to keep files", reason: "unavailable", cause })
 
 const userHome = Effect.try({ try: () => homedir(), catch: unusable }).pipe(
   Effect.filterOrFail(isAbsolute, (path) => unusable(`the user's home folder is ${JSON.stringify(path)}`)),
@@ -41,6 +42,7 @@ const make = dataFolder.pipe(
     directory,
     database: join(directory, "tooltrail.db"),
     log: join(directory, "tooltrail.log"),
+    spool: join(directory, "spool"),
   })),
 )
 

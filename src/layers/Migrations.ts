@@ -5,11 +5,13 @@ import type * as Effect from "effect/Effect"
 import { createToolRegistry } from "./migrations/0016_create_tool_registry.ts"
 import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_events.ts"
 import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
+import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
 
 const migrations = {
   "0016_create_tool_registry": createToolRegistry,
   "0017_create_tool_usage_events": createToolUsageEvents,
   "0018_add_call_details_and_projects": addCallDetailsAndProjects,
+  "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
 }
 
 /** The schema version that this program reads and writes. */

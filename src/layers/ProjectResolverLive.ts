@@ -28,8 +28,11 @@ const findMainCheckout = (checkout: string): string => {
   const commonDirFile = join(gitDirectory, "commondir")
   if (!existsSync(commonDirFile)) return checkout
   const commonDirectory = resolve(gitDirectory, readFileSync(commonDirFile, "utf8").trim())
-  // A bare repository has no main checkout, so it stands for itself, unless it is hidden in its worktrees' folder.
-  return basename(commonDirectory).startsWith(".") ? dirname(commonDirectory) : commonDirectory
+  if ([".git", ".bare"].includes(basename(commonDirectory))) return dirname(commonDirectory)
+  // A submodule's main checkout is named in its configuration. A bare repository has none, and stands for itself.
+  const config = join(commonDirectory, "config")
+  const worktree = existsSync(config) ? /^\s*worktree\s*=\s*(.+)$/m.exec(readFileSync(config, "utf8"))?.[1] : undefined
+  return worktree === undefined ? commonDirectory : resolve(commonDirectory, worktree.trim())
 }
 
 const findRoot = (start: string): string => {

@@ -1,4 +1,4 @@
-import { closeSync, linkSync, openSync, rmSync, statSync } from "node:fs"
+import { chmodSync, statSync } from "node:fs"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -8,10 +8,10 @@ import * as Layer from "effect/Layer"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
-import { failingTo } from "./failingTo.ts"
+import { bringUpToDate, connectSqlite, opening } from "./connectSqlite.ts"
+import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
-import { latestMigration, migrate } from "./Migrations.ts"
-import { withImmediateTransaction } from "./withImmediateTransaction.ts"
+import { latestMigration } from "./Migrations.ts"
 
 export interface SqliteOptions {
   /** How long one statement waits for a lock, in milliseconds. The wait blocks the process. */
@@ -20,56 +20,8 @@ export interface SqliteOptions {
   readonly whenMissing: "create" | "fail"
 }
 
-/** An open that fails, and a migration that fails, are defects in the SQL client; here they are a store that cannot be used. */
-const opening =
-  (operation: string) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, PersistenceError, R> =>
-    effect.pipe(Effect.catchAllDefect(Effect.fail), failingTo(operation))
-
 const unusable = (filename: string, cause: string) =>
-  new PersistenceError({ operation: `use the store ${filename}`, cause })
-
-const bringUpToDate = (client: SqliteClient.SqliteClient) =>
-  migrate.pipe(Effect.provideService(SqlClient.SqlClient, client), withImmediateTransaction(client))
-
-const open = (filename: string, busyTimeoutMillis: number) =>
-  Effect.gen(function* () {
-    // A store is put into WAL mode when it is created, and stays in it.
-    const client = yield* SqliteClient.make({ filename, disableWAL: true })
-    yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(busyTimeoutMillis)))}`
-    yield* client`PRAGMA synchronous = NORMAL`
-    return client
-  })
-
-/**
- * A new store is made under a name of its own, and gets its real one when it is whole, unless another process was first.
- * So nobody ever meets a half-made store.
- */
-const create = (filename: string) =>
-  Effect.acquireUseRelease(
-    Effect.try(() => {
-      const draft = `${filename}.new-${process.pid}-${Date.now().toString(36)}`
-      closeSync(openSync(draft, "wx", 0o600))
-      return draft
-    }),
-    (draft) =>
-      Effect.gen(function* () {
-        const client = yield* open(draft, 0)
-        yield* client`PRAGMA journal_mode = WAL`
-        yield* bringUpToDate(client)
-      }).pipe(
-        Effect.scoped,
-        Effect.zipRight(Effect.try(() => linkSync(draft, filename))),
-        Effect.catchIf(
-          ({ cause }) => (cause as NodeJS.ErrnoException | undefined)?.code === "EEXIST",
-          () => Effect.void,
-        ),
-      ),
-    (draft) =>
-      Effect.sync(() => {
-        for (const suffix of ["", "-wal", "-shm"]) rmSync(draft + suffix, { force: true })
-      }),
-  )
+  new PersistenceError({ operation: `use the store ${filename}`, reason: "unavailable", cause })
 
 /** Fails unless the file is a store of ours that this program can write. */
 const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
@@ -82,7 +34,11 @@ const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
         `it has schema ${latest}, this program knows up to ${latestMigration}; update tooltrail`,
       )
     }
-    if (latest < latestMigration) yield* bringUpToDate(client)
+    if (latest < latestMigration) {
+      yield* client`PRAGMA journal_mode = WAL`
+      yield* Effect.try(() => chmodSync(filename, 0o600))
+      yield* bringUpToDate(client)
+    }
   })
 
 const openStore = (options: SqliteOptions) =>
@@ -95,9 +51,9 @@ const openStore = (options: SqliteOptions) =>
     if (file === undefined) {
       if (options.whenMissing === "fail") return yield* new StoreMissing({ path: filename })
       yield* opening(`make the folder ${home.directory}`)(Effect.try(() => makeHomeFolder(home.directory)))
-      yield* opening(`create the store ${filename}`)(create(filename))
+      yield* opening(`create the store ${filename}`)(createStoreFile(filename))
     }
-    const client = yield* inStore(open(filename, options.busyTimeoutMillis))
+    const client = yield* inStore(connectSqlite(filename, options.busyTimeoutMillis))
     yield* inStore(checkVersion(client, filename))
     return clients(client)
   })
@@ -115,7 +71,7 @@ export const SqliteLive = (
 export const SqliteMemory: Layer.Layer<SqlClient.SqlClient | SqliteClient.SqliteClient, PersistenceError> =
   Layer.scopedContext(
     Effect.gen(function* () {
-      const client = yield* open(":memory:", 0)
+      const client = yield* connectSqlite(":memory:", 0)
       yield* bringUpToDate(client)
       return clients(client)
     }).pipe(opening("make a store in memory")),

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { AllProjects, ProjectSelection } from "../domain/Project.ts"
 import { Timestamp } from "../domain/Timestamp.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
-import { ToolUse } from "../domain/ToolUse.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { failingTo } from "./failingTo.ts"
@@ -40,14 +40,10 @@ const make = Effect.gen(function* () {
 
   const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
 
-  const insertEvent = SqlSchema.findOne({
-    Request: Schema.typeSchema(ToolUse),
-    Result: Schema.Struct({ id: Schema.Number }),
-    execute: (use) => sql`
-      INSERT INTO tool_usage_events ${sql.insert(eventColumns(use))}
-      ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING
-      RETURNING id`,
-  })
+  const insertEvent = (use: ToolUse) => sql`
+    INSERT INTO tool_usage_events ${sql.insert(eventColumns(use))}
+    ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING
+    RETURNING id`
 
   const usageForTool = SqlSchema.findOne({
     Request: Schema.typeSchema(Schema.Struct({ toolName: Schema.String, project: ProjectSelection, since: Timestamp })),
@@ -93,14 +89,17 @@ const make = Effect.gen(function* () {
     Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
-      SELECT * FROM tool_usage_events WHERE ${ofProject(project)}
+      SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
+        duration_ms, subagent, target, server_name, failure_kind, source
+      FROM tool_usage_events WHERE ${ofProject(project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })
 
   return UsageEvents.of({
     insert: Effect.fn("UsageEvents.insert")(
       function* (use) {
-        return Option.isSome(yield* insertEvent(use)) ? ("inserted" as const) : ("known" as const)
+        const inserted = yield* insertEvent(use)
+        return inserted.length > 0 ? ("inserted" as const) : ("known" as const)
       },
       (effect, use) => failingTo(`insert the event of a ${use.toolName} call`)(effect),
     ),

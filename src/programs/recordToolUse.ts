@@ -1,3 +1,4 @@
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { fromRoot } from "../domain/Project.ts"
@@ -11,9 +12,17 @@ import { UsageEvents } from "../services/UsageEvents.ts"
 /** `known`: the call was there already and nothing changed. `counted`: it is in the aggregate, but its event is not stored. */
 export type RecordOutcome = "recorded" | "known" | "counted"
 
+/** The event of a call is stored, but its use is not counted in the aggregate yet. */
+export class AggregateBehind extends Data.TaggedError("AggregateBehind")<{ readonly cause: PersistenceError }> {
+  override get message(): string {
+    return this.cause.message
+  }
+}
+
 /**
  * The one way a call gets into the store. The event goes first, because its unique (agent, tool-use id) tells whether the
- * call is new. An event that cannot be written is logged and does not keep the aggregate from growing.
+ * call is new. An event that is rejected is logged and does not keep the aggregate from growing; where the store is unavailable as
+ * a whole, nothing is written.
  */
 const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: ToolUse) {
   const events = yield* UsageEvents
@@ -24,25 +33,27 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
     .insert(use)
     .pipe(
       Effect.catchTag("PersistenceError", (error) =>
-        Effect.logWarning(`${error.message}; the call counts in the aggregate all the same`).pipe(
-          Effect.as("failed" as const),
-        ),
+        error.reason === "rejected" ? Effect.succeed(error) : Effect.fail(error),
       ),
     )
   if (outcome === "known") return "known" as const
-  yield* registry.recordOrCreate(tool, use.usedAt)
+  const hasEvent = outcome === "inserted"
+  yield* registry
+    .recordOrCreate(tool, use.usedAt, { hasEvent })
+    .pipe(Effect.mapError((error) => (hasEvent ? new AggregateBehind({ cause: error }) : error)))
+  if (!hasEvent) yield* Effect.logWarning(`${outcome.message}; the call counts in the aggregate only`)
   if (use.projectRoot !== null) {
     yield* projects
       .remember(fromRoot(use.projectRoot), use.usedAt)
       .pipe(Effect.catchTag("PersistenceError", (error) => Effect.logWarning(error.message)))
   }
-  return outcome === "inserted" ? ("recorded" as const) : ("counted" as const)
+  return hasEvent ? ("recorded" as const) : ("counted" as const)
 })
 
-/** Records one finished call. Fails only where the aggregate could not be updated. */
+/** Records one finished call. A `PersistenceError` leaves the store as it was. */
 export const recordToolUse = (
   use: ToolUse,
-): Effect.Effect<RecordOutcome, PersistenceError, UsageEvents | ToolRegistry | Projects> =>
+): Effect.Effect<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> =>
   record(discoveredTool(use), use)
 
 /**
@@ -54,17 +65,17 @@ export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
   defaults: Omit<DiscoveredTool, "name">,
   sessionId?: string | null,
   success: boolean = true,
-): Effect.fn.Return<RecordOutcome, PersistenceError, UsageEvents | ToolRegistry | Projects> {
+): Effect.fn.Return<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> {
   const usedAt = yield* Timestamp.now
   const tool = { name, ...defaults }
   if (sessionId === undefined) {
     const registry = yield* ToolRegistry
-    yield* registry.recordOrCreate(tool, usedAt)
+    yield* registry.recordOrCreate(tool, usedAt, { hasEvent: false })
     return "counted"
   }
   return yield* record(tool, {
     toolName: name,
-    agent: null,
+    agent: "library",
     sessionId,
     projectHash: defaults.projectHash,
     projectRoot: null,

@@ -7,5 +7,7 @@ export class Home extends Context.Tag("tooltrail/services/Home")<
     readonly directory: string
     readonly database: string
     readonly log: string
+    /** The folder of calls that could not be stored yet. */
+    readonly spool: string
   }
 >() {}

@@ -68,6 +68,8 @@ describe("the project of a folder", () => {
     const library = checkout(join(folder, "library"))
     git(main, "submodule", "add", "-q", library, "library")
     assert.strictEqual(rootOf(join(main, "library", "deep")), join(main, "library"))
+    git(join(main, "library"), "worktree", "add", "-q", join(folder, "linked"))
+    assert.strictEqual(rootOf(join(folder, "linked")), join(main, "library"))
   })
 
   it("is two for two clones", () => {

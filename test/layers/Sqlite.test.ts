@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -15,6 +15,7 @@ const homeAt = (directory: string) =>
     directory,
     database: join(directory, "tooltrail.db"),
     log: join(directory, "tooltrail.log"),
+    spool: join(directory, "spool"),
   })
 
 const live = (directory: string, whenMissing: "create" | "fail" = "create", busyTimeoutMillis = 50) =>
@@ -74,7 +75,6 @@ describe("SqliteLive", () => {
     const home = freshHome()
     mkdirSync(home, { recursive: true })
     const older = new Database(join(home, "tooltrail.db"))
-    older.pragma("journal_mode = WAL")
     older.exec(readFileSync(join(import.meta.dirname, "..", "fixtures", "schema-17.sql"), "utf8"))
     older.close()
     return Effect.gen(function* () {
@@ -82,6 +82,8 @@ describe("SqliteLive", () => {
       assert.deepStrictEqual(yield* sql`SELECT tool_name, session_id, success, source FROM tool_usage_events`, [
         { tool_name: "Bash", session_id: "s", success: 0, source: null },
       ])
+      assert.deepStrictEqual(yield* sql`PRAGMA journal_mode`, [{ journal_mode: "wal" }])
+      assert.strictEqual(statSync(join(home, "tooltrail.db")).mode & 0o777, 0o600)
       const migrated = yield* schemaOf(sql)
       const fresh = yield* Effect.provide(Effect.flatMap(SqlClient.SqlClient, schemaOf), SqliteMemory)
       assert.deepStrictEqual(
@@ -89,6 +91,18 @@ describe("SqliteLive", () => {
         fresh.map((row) => row.name),
       )
     }).pipe(Effect.provide(live(home)))
+  })
+
+  it.effect("removes the drafts of processes that were killed", () => {
+    const home = freshHome()
+    mkdirSync(home, { recursive: true })
+    const [old, young] = [join(home, "tooltrail.db.new-1-a"), join(home, "tooltrail.db.new-2-b")]
+    for (const draft of [old, young]) writeFileSync(draft, "")
+    utimesSync(old, new Date(Date.now() - 120_000), new Date(Date.now() - 120_000))
+    return Effect.gen(function* () {
+      yield* Effect.provide(SqlClient.SqlClient, live(home))
+      assert.deepStrictEqual(readdirSync(home), ["tooltrail.db", "tooltrail.db.new-2-b"])
+    })
   })
 
   it.effect("refuses a store that a newer program made, and leaves it as it is", () => {

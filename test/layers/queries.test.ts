@@ -9,7 +9,7 @@ import * as fc from "fast-check"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
-import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { discoveredTool, type ToolUse } from "../../src/domain/ToolUse.ts"
 import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
 import { SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
@@ -92,6 +92,81 @@ describe("the queries", () => {
       ),
       { numRuns: 40 },
     ))
+
+  it("know the tools in scope and the newest session as a fold of the calls does", () =>
+    fc.assert(
+      fc.asyncProperty(
+        toolUses(noon, 20),
+        fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects),
+        (uses, project) =>
+          Effect.gen(function* () {
+            yield* recordAll(uses)
+            const registry = yield* ToolRegistry
+            const events = yield* UsageEvents
+            const calls = uses.filter(
+              (use, place) =>
+                use.toolUseId === null || uses.findIndex((other) => other.toolUseId === use.toolUseId) === place,
+            )
+
+            const rows = new Map<string, { name: string; project: string | null; uses: number }>()
+            for (const { toolName: name, projectHash } of calls) {
+              const key = `${name} ${projectHash}`
+              rows.set(key, { name, project: projectHash, uses: (rows.get(key)?.uses ?? 0) + 1 })
+            }
+            const rank = (name: string) => (name === "Skill" ? 2 : 4)
+            const text = (value: string | null) => value ?? ""
+            const byUse = [...rows.values()].sort(
+              (a, b) =>
+                rank(a.name) - rank(b.name) ||
+                b.uses - a.uses ||
+                (a.name < b.name ? -1 : a.name > b.name ? 1 : text(a.project) < text(b.project) ? -1 : 1),
+            )
+            const inScope = byUse.filter(
+              (row) =>
+                project === AllProjects ||
+                row.project === project ||
+                !row.name.startsWith("mcp__") ||
+                row.name.startsWith("mcp__plugin_"),
+            )
+            const expected = inScope.filter(
+              (row) =>
+                project === AllProjects ||
+                row.project === project ||
+                (!inScope.some((other) => other.name === row.name && other.project === project) &&
+                  inScope.find((other) => other.name === row.name) === row),
+            )
+            assert.deepStrictEqual(
+              (yield* registry.getAvailableForSession(project)).map((row) => [
+                row.name,
+                row.project_hash,
+                row.usage_count,
+              ]),
+              expected.map((row) => [row.name, row.project, row.uses]),
+            )
+
+            const newest = calls
+              .filter((use) => use.sessionId !== null)
+              .reduce<ToolUse | undefined>(
+                (best, use) => (best === undefined || use.usedAt >= best.usedAt ? use : best),
+                undefined,
+              )
+            assert.strictEqual(Option.getOrUndefined(yield* events.getNewestSession), newest?.sessionId ?? undefined)
+          }).pipe(Effect.provide(Store), Effect.runPromise),
+      ),
+      { numRuns: 60 },
+    ))
+
+  it.effect("read rows that another program stored with values of its own", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`INSERT INTO tool_usage_events (tool_name, success, failure_kind) VALUES ('x', 5, NULL)`
+      yield* sql`INSERT INTO tool_registry (name, tool_type, scope, source) VALUES ('x', 'agent', 'team', 'y')`
+      const [event] = yield* (yield* UsageEvents).getNewest(AllProjects, 1)
+      assert.strictEqual(event?.success, 1)
+      const [row] = yield* (yield* ToolRegistry).getAvailableForSession(AllProjects)
+      assert.deepInclude(row, { tool_type: "unknown", scope: "global" })
+    }).pipe(Effect.provide(Store)),
+  )
 
   it.effect("a window begins with the second it names", () =>
     Effect.gen(function* () {
@@ -225,6 +300,51 @@ describe("Projects", () => {
         },
       ])
       assert.deepStrictEqual(yield* projects.getAll, new Map([[projectA.hash, projectA]]))
+    }).pipe(Effect.provide(Store)),
+  )
+})
+
+describe("the registry's proof", () => {
+  it.effect("finds and mends what differs from the events, and keeps uses that have no event", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const registry = yield* ToolRegistry
+      yield* recordAll([
+        toolUse({ usedAt: ago(3000) }),
+        toolUse({ toolName: "Read", usedAt: ago(2000) }),
+        toolUse({ toolName: "mcp__github__search", serverName: "github", usedAt: ago(1000), projectHash: null }),
+      ])
+      yield* TestClock.setTime(noon)
+      yield* recordOrCreate("Bash", { ...discoveredTool(toolUse()) })
+      const whole = yield* sql`SELECT name, project_hash, usage_count, last_used_at FROM tool_registry ORDER BY name`
+      assert.deepInclude(whole[0], { name: "Bash", usage_count: 2, last_used_at: ago(0) })
+      assert.deepStrictEqual(yield* registry.findDrift, [])
+
+      yield* sql`UPDATE tool_registry SET usage_count = 7, last_used_at = NULL WHERE name = 'Bash'`
+      yield* sql`UPDATE tool_registry SET usage_count = 0 WHERE name = 'Read'`
+      yield* sql`DELETE FROM tool_registry WHERE name = 'mcp__github__search'`
+      const drift = yield* registry.findDrift
+      assert.deepStrictEqual(
+        drift.map((row) => [row.name, row.usage_count, row.expected_count]),
+        [
+          ["Bash", 7, 2],
+          ["Read", 0, 1],
+          ["mcp__github__search", null, 1],
+        ],
+      )
+      assert.deepStrictEqual(yield* registry.rebuild, drift)
+      assert.deepStrictEqual(yield* registry.findDrift, [])
+      assert.deepStrictEqual(
+        yield* sql`SELECT name, project_hash, usage_count, last_used_at FROM tool_registry ORDER BY name`,
+        whole,
+      )
+      const [mended] = yield* sql`SELECT * FROM tool_registry WHERE name = 'mcp__github__search'`
+      assert.deepInclude(mended, {
+        tool_type: "mcp_tool",
+        scope: "project",
+        server_name: "github",
+        discovered_at: ago(1000),
+      })
     }).pipe(Effect.provide(Store)),
   )
 })

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { lines, realPayloads, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { cliProgram, lines, realPayloads, runCli, runHook, runProgram, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore } from "../support/store.ts"
 
 const session = "8bbcceab-0b3e-4e24-98c9-ec146b1ca8c6"
@@ -59,9 +59,14 @@ describe("the command line on what Claude Code really sent", () => {
   it("tools: the rows of the registry", async () => {
     const rows = await askJson(["tools", "--project", realProject])
     readStore(home, (sql) => {
-      assert.deepStrictEqual(rows, sql("SELECT * FROM tool_registry ORDER BY usage_count DESC, name") as never)
+      assert.deepStrictEqual(
+        rows,
+        sql(`SELECT id, name, tool_type, scope, source, project_hash, description, server_name, usage_count, last_used_at,
+          discovered_at, updated_at FROM tool_registry ORDER BY usage_count DESC, name`) as never,
+      )
     })
     assert.deepStrictEqual(await askJson(["tools", "--all-projects"]), rows)
+    assert.match((await ask(["tools"])).stdout, /\nBash .* 0 +shp-hooks-base-dwqg6d95\n/)
   })
 
   it("log: the events, newest first", async () => {
@@ -198,6 +203,13 @@ describe("wrong usage", () => {
     [["session", "--all-projects"], ["--all-projects"]],
     [["nonsense"], ["'top'", "'tool'", "'session'", "'tools'", "'log'", "'hook'"]],
     [["top", "--sinse", "7d"], ["--sinse"]],
+    [["top", "--limit"], ["--limit needs a value"]],
+    [["top", "--since", "--json"], ["--since needs a value"]],
+    [["top", "--limit", "1", "--limit=2"], ["--limit is given 2 times"]],
+    [["--limit", "1", "top"], ["options come after the command"]],
+    [["top", "--limit", "1e3"], ["1e3"]],
+    [["top", "--project", ""], ["an argument is empty"]],
+    [["tool", ""], ["an argument is empty"]],
     [["top", "\u001b[31mred"], ["\\x1b[31mred"]],
   ])("%j is refused in one line", async (args, expected) => {
     const finished = await ask(args)
@@ -205,6 +217,22 @@ describe("wrong usage", () => {
     assert.strictEqual(finished.stdout, "")
     assert.lengthOf(lines(finished.stderr), 1, finished.stderr)
     for (const text of expected) assert.include(finished.stderr, text)
+  })
+})
+
+describe("a current folder that is gone", () => {
+  it("is said in one line", async () => {
+    const gone = temporaryFolder()
+    const script = `rmdir ${gone}; exec ${process.execPath} ${cliProgram} top`
+    const outer = await runProgram("-e", {
+      args: [
+        `process.chdir(${JSON.stringify(gone)}); const r = require("child_process").spawnSync("sh", ["-c", ${JSON.stringify(script)}], { encoding: "utf8" }); process.stdout.write(JSON.stringify({ code: r.status, stderr: r.stderr }))`,
+      ],
+      env: { TOOLTRAIL_HOME: home },
+    })
+    const { code, stderr } = JSON.parse(outer.stdout) as { code: number; stderr: string }
+    assert.strictEqual(code, 1)
+    assert.include(lines(stderr).at(-1), "the current folder is gone; name one with --project")
   })
 })
 

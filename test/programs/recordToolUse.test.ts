@@ -12,7 +12,7 @@ import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
 import { SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
 import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
-import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { AggregateBehind, recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
@@ -117,14 +117,24 @@ describe("recordToolUse", () => {
     }).pipe(Effect.provide(Layer.merge(Store, log.layer)))
   })
 
-  it.effect("keeps the event where the aggregate cannot be updated, and fails", () =>
+  it.effect("says that the aggregate is behind where only the event could be stored", () =>
     Effect.gen(function* () {
       yield* all("DROP TABLE tool_registry")
       const error = yield* Effect.flip(recordToolUse(toolUse()))
-      assert.instanceOf(error, PersistenceError)
+      assert.instanceOf(error, AggregateBehind)
       assert.lengthOf(yield* events, 1)
     }).pipe(Effect.provide(Store)),
   )
+
+  it.effect("writes nothing where the store is unavailable as a whole", () => {
+    const unavailable = new PersistenceError({ operation: "x", reason: "unavailable", cause: "locked" })
+    const Locked = Layer.mock(UsageEvents, { insert: () => unavailable })
+    const layers = Layer.mergeAll(Locked, ToolRegistrySql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
+    return Effect.gen(function* () {
+      assert.strictEqual((yield* Effect.flip(recordToolUse(toolUse()))).message, unavailable.message)
+      assert.lengthOf(yield* registry, 0)
+    }).pipe(Effect.provide(layers))
+  })
 
   it.effect("does not let a failing project note keep a call from being recorded", () => {
     const log = gatheringLog()
@@ -150,7 +160,8 @@ describe("recordToolUse", () => {
       const inferred = toolUse({ toolName: "mcp__plugin_a_b__c", serverName: "plugin_a_b" })
       const given = { ...inferred, serverName: "b" }
       for (const project of [projectA, projectB]) {
-        const calls = project === projectA ? [inferred, given, inferred] : [given, inferred]
+        const unknown = { ...inferred, serverName: null }
+        const calls = project === projectA ? [unknown, inferred, given, inferred] : [given, unknown, inferred]
         for (const call of calls)
           yield* recordToolUse({ ...call, projectHash: project.hash, projectRoot: project.root })
       }

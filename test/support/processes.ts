@@ -15,8 +15,8 @@ export const realPayloads: ReadonlyArray<string> = readFileSync(
   .split("\n")
   .filter((line) => line !== "")
 
-/** A folder of its own for one test. */
-export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "tooltrail-test-"))
+/** A folder of its own for one test, which goes with the test run. */
+export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "test-"))
 
 export interface Finished {
   readonly code: number | null

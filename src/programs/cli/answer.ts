@@ -1,22 +1,27 @@
+import { resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
 import type { StoreMissing } from "../../domain/StoreMissing.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
+import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { type Store, StoreLive } from "../../layers/Store.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { drainSpool } from "../drainSpool.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
 import { formatTime } from "./time.ts"
 
 const BUSY_TIMEOUT_MILLIS = 5000
 
 const ReadStore = Layer.provide(StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "fail" }), HomeLive)
+
+const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 
 export interface View extends OutputStyle {
   /** A stored time as the person wants it. */
@@ -31,6 +36,11 @@ export interface Question<Answer> {
   readonly render: (answer: Answer, view: View) => string
 }
 
+/** What waits in the spool belongs into the answer. */
+const drainFirst = drainSpool().pipe(
+  Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)),
+)
+
 const nothingRecorded = ({ message }: StoreMissing) =>
   `${message}\nRegister tooltrail-hook for PostToolUse and PostToolUseFailure in your agent's settings; its calls show up from then on.`
 
@@ -40,7 +50,9 @@ export const answer = <Answer>(
   question: Question<Answer>,
 ): Effect.Effect<void, PersistenceError> =>
   Effect.gen(function* () {
-    const result = yield* question.ask.pipe(Effect.provide(Layer.merge(ReadStore, ProjectResolverLive)))
+    const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
+      Effect.provide(Layer.mergeAll(ReadStore, ProjectResolverLive, ReadSpool)),
+    )
     if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))
     const now = yield* Clock.currentTimeMillis
     const utc = options.utc ?? false
@@ -60,14 +72,25 @@ export interface Scope {
   readonly description: string
 }
 
+const absolute = (folder: string) =>
+  Effect.try({
+    try: () => resolve(folder),
+    catch: () =>
+      new PersistenceError({
+        operation: "tell the project",
+        reason: "rejected",
+        cause: "the current folder is gone; name one with --project, or look at --all-projects",
+      }),
+  })
+
 /** Finds the project of a folder; no folder stands for all projects. */
-export const resolveScope: (folder: Option.Option<string>) => Effect.Effect<Scope, never, ProjectResolver> =
+export const resolveScope: (folder: Option.Option<string>) => Effect.Effect<Scope, PersistenceError, ProjectResolver> =
   Option.match({
     onNone: () => Effect.succeed<Scope>({ selection: AllProjects, description: "in any project" }),
     onSome: (folder) =>
       Effect.gen(function* () {
         const resolver = yield* ProjectResolver
-        const project: Project = yield* resolver.resolve(folder)
+        const project: Project = yield* resolver.resolve(yield* absolute(folder))
         return { selection: project.hash, description: `in the project ${project.root}` }
       }),
   })

@@ -1,6 +1,8 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { AllProjects } from "../../domain/Project.ts"
 import type { ToolUsageEvent } from "../../domain/Usage.ts"
+import { Projects } from "../../services/Projects.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer, resolveScope } from "./answer.ts"
 import { described } from "./described.ts"
@@ -15,16 +17,19 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
     ask: Effect.gen(function* () {
       const scope = yield* resolveScope(folder)
       const events = yield* UsageEvents
-      return { scope, rows: yield* events.getNewest(scope.selection, limit) }
+      const projects = yield* Projects
+      return { scope, rows: yield* events.getNewest(scope.selection, limit), projects: yield* projects.getAll }
     }),
     toJson: (answer) => answer?.rows ?? [],
-    render: ({ scope, rows }, view) =>
-      rows.length > 0
+    render: ({ scope, rows, projects }, view) => {
+      const projectName = ({ project_hash: hash }: ToolUsageEvent) =>
+        hash === null ? "" : (projects.get(hash)?.name ?? hash)
+      return rows.length > 0
         ? renderTable(
             [
               { title: "WHEN", value: (row) => view.time(row.created_at) },
               { title: "TOOL", value: (row) => row.tool_name },
-              { title: "TARGET", value: (row) => row.target ?? "" },
+              { title: "TARGET", value: (row) => row.target ?? row.server_name ?? "" },
               {
                 title: "OUTCOME",
                 value: outcome,
@@ -35,12 +40,14 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
                 align: "right",
                 value: (row) => (row.duration_ms === null ? "" : `${row.duration_ms} ms`),
               },
+              ...(scope.selection === AllProjects ? [{ title: "PROJECT", value: projectName }] : []),
               { title: "SUBAGENT", value: (row) => row.subagent ?? "" },
-              { title: "SESSION", value: (row) => row.session_id?.slice(0, 8) ?? "" },
+              { title: "SESSION", value: (row) => row.session_id ?? "" },
             ],
             rows,
             view,
           )
-        : renderNone(`No call is recorded ${scope.description}.`, "Look everywhere with --all-projects."),
+        : renderNone(`No call is recorded ${scope.description}.`, "Look everywhere with --all-projects.")
+    },
   }),
 ).pipe(described("The newest calls, newest first.", "tooltrail log --limit 50 --utc"))

@@ -23,18 +23,18 @@ export const utc = Options.boolean("utc").pipe(Options.withDescription("Show abs
 
 /** A window of time; 7 days unless told. */
 export const since = Options.text("since").pipe(
-  Options.withDescription("How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days."),
+  Options.withDescription("How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days. Default: 7d."),
   Options.withDefault("7d"),
   Options.mapEffect((text) => Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`))),
 )
 
 /** The most rows to show; 20 unless told. */
 export const limit = Options.text("limit").pipe(
-  Options.withDescription("The most rows to show."),
+  Options.withDescription("The most rows to show. Default: 20."),
   Options.withDefault("20"),
   Options.mapEffect((text) => {
     const rows = Number(text)
-    return Number.isSafeInteger(rows) && rows >= 1
+    return /^\d+$/.test(text) && rows >= 1 && Number.isSafeInteger(rows)
       ? Effect.succeed(rows)
       : Effect.fail(refuse(`--limit: ${JSON.stringify(text)} is not a whole number from 1`))
   }),
@@ -56,3 +56,23 @@ export const folder = Options.all({ chosenProject, allProjects }).pipe(
     return Effect.fail(refuse("--project and --all-projects exclude each other"))
   }),
 )
+
+/** Options that stand before a value. */
+const withValue = ["--since", "--limit", "--by", "--project"]
+
+/** Slips that the parser would only call an unknown argument: what is wrong, or nothing. */
+export const findSlip = (args: ReadonlyArray<string>): string | undefined => {
+  if (args[0]?.startsWith("--") && args.length > 1 && args.some((arg) => !arg.startsWith("-"))) {
+    const known = [...withValue, "--json", "--utc", "--all-projects"]
+    if (known.includes(args[0].split("=")[0] ?? "")) return "options come after the command"
+  }
+  if (args.includes("")) return "an argument is empty"
+  const values = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length)
+  for (const option of withValue) {
+    const places = values.flatMap((arg, place) => (arg === option || arg.startsWith(`${option}=`) ? [place] : []))
+    if (places.length > 1) return `${option} is given ${places.length} times`
+    const next = places[0] === undefined || values[places[0]] !== option ? "" : values[places[0] + 1]
+    if (next === undefined || next.startsWith("--")) return `${option} needs a value`
+  }
+  return undefined
+}

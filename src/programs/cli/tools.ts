@@ -1,5 +1,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { AllProjects } from "../../domain/Project.ts"
+import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import { Projects } from "../../services/Projects.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { answer, resolveScope } from "./answer.ts"
@@ -21,21 +23,22 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
       }
     }),
     toJson: (answer) => answer?.rows ?? [],
-    render: ({ scope, rows, projects }, view) =>
-      rows.length > 0
+    render: ({ scope, rows, projects }, view) => {
+      const isHere = (row: ToolRegistryRow) => scope.selection === AllProjects || row.project_hash === scope.selection
+      return rows.length > 0
         ? renderTable(
             [
               { title: "TOOL", value: (row) => row.name },
               { title: "TYPE", value: (row) => row.tool_type },
               { title: "SCOPE", value: (row) => row.scope },
               { title: "SERVER", value: (row) => row.server_name ?? "" },
-              { title: "CALLS", align: "right", value: (row) => String(row.usage_count) },
+              { title: "CALLS", align: "right", value: (row) => (isHere(row) ? String(row.usage_count) : "0") },
               {
                 title: "LAST USED",
-                value: (row) => (row.last_used_at === null ? "never" : view.time(row.last_used_at)),
+                value: (row) => (row.last_used_at === null || !isHere(row) ? "" : view.time(row.last_used_at)),
               },
               {
-                title: "PROJECT",
+                title: "KNOWN FROM",
                 value: (row) =>
                   row.project_hash === null ? "" : (projects.get(row.project_hash)?.name ?? row.project_hash),
               },
@@ -43,11 +46,12 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
             rows,
             view,
           )
-        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects."),
+        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects.")
+    },
   }),
 ).pipe(
   described(
-    "The tools that are known in a project: global ones, its own, and plugins'. A tool that was not called in the project is shown as another project knows it.",
+    "The tools that are known in a project: global ones, its own, and plugins'. A tool that was not called here is known from another project; --json shows its row there.",
     "tooltrail tools --all-projects",
   ),
 )

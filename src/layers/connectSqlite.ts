@@ -1,0 +1,30 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Effect from "effect/Effect"
+import { PersistenceError } from "../domain/PersistenceError.ts"
+import { migrate } from "./Migrations.ts"
+import { withImmediateTransaction } from "./withImmediateTransaction.ts"
+
+/** An open that fails, and a migration that fails, are defects in the SQL client; here they make the store unavailable. */
+export const opening =
+  (operation: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, PersistenceError, R> =>
+    effect.pipe(
+      Effect.catchAllDefect(Effect.fail),
+      Effect.mapError((cause) =>
+        cause instanceof PersistenceError ? cause : new PersistenceError({ operation, reason: "unavailable", cause }),
+      ),
+    )
+
+/** Opens a database file that is in WAL mode already, or a new one. `busyTimeoutMillis`: how long a statement waits for a lock. */
+export const connectSqlite = (filename: string, busyTimeoutMillis: number) =>
+  Effect.gen(function* () {
+    const client = yield* SqliteClient.make({ filename, disableWAL: true })
+    yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(busyTimeoutMillis)))}`
+    yield* client`PRAGMA synchronous = NORMAL`
+    return client
+  })
+
+/** Runs the migrations that are missing, one process at a time. */
+export const bringUpToDate = (client: SqliteClient.SqliteClient) =>
+  migrate.pipe(Effect.provideService(SqlClient.SqlClient, client), withImmediateTransaction(client))

@@ -1,0 +1,15 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+
+/** Remembers in the store which spooled calls it holds, so that a drain that is cut short counts none of them twice. */
+export class DrainLedger extends Context.Tag("tooltrail/services/DrainLedger")<
+  DrainLedger,
+  {
+    /** Runs all of the effect's writes to the store, or none; only one such effect runs at a time on the machine. */
+    readonly atomically: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PersistenceError, R>
+    readonly isDrained: (spoolName: string) => Effect.Effect<boolean, PersistenceError>
+    readonly remember: (spoolName: string) => Effect.Effect<void, PersistenceError>
+    readonly forget: (spoolNames: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
+  }
+>() {}

@@ -1,0 +1,23 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { SpooledCall, UnreadableSpooledCall } from "../domain/SpooledCall.ts"
+
+/** Calls that could not be stored, each under a name of its own, kept until the store can be written again. */
+export class Spool extends Context.Tag("tooltrail/services/Spool")<
+  Spool,
+  {
+    readonly append: (call: SpooledCall) => Effect.Effect<void, PersistenceError>
+    /** The names of all spooled calls, oldest first. */
+    readonly list: Effect.Effect<ReadonlyArray<string>, PersistenceError>
+    /** None where it is no longer there. */
+    readonly read: (name: string) => Effect.Effect<Option.Option<SpooledCall>, PersistenceError | UnreadableSpooledCall>
+    /** Does nothing where it is no longer there. */
+    readonly remove: (name: string) => Effect.Effect<void, PersistenceError>
+    /** Keeps what cannot be read out of the way, for a person to look at. */
+    readonly setAside: (name: string) => Effect.Effect<void, PersistenceError>
+    /** The names of what was set aside. */
+    readonly listAside: Effect.Effect<ReadonlyArray<string>, PersistenceError>
+  }
+>() {}

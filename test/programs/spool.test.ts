@@ -1,0 +1,218 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { DrainLedgerSql } from "../../src/layers/DrainLedgerSql.ts"
+import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
+import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
+import { SqliteMemory } from "../../src/layers/Sqlite.ts"
+import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
+import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
+import { drainSpool } from "../../src/programs/drainSpool.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { spoolOnFailure } from "../../src/programs/spoolOnFailure.ts"
+import { Home } from "../../src/services/Home.ts"
+import { Spool } from "../../src/services/Spool.ts"
+import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
+import { toolUse } from "../support/toolUses.ts"
+
+const StoreInMemory = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql, DrainLedgerSql).pipe(
+  Layer.provideMerge(SqliteMemory),
+)
+
+const homeAt = (directory: string) =>
+  Layer.succeed(Home, {
+    directory,
+    database: join(directory, "tooltrail.db"),
+    log: join(directory, "tooltrail.log"),
+    spool: join(directory, "spool"),
+  })
+
+const withHome = (directory: string) => Layer.merge(StoreInMemory, Layer.provideMerge(SpoolFiles, homeAt(directory)))
+
+const events = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql<{ tool_name: string; created_at: string }>`SELECT * FROM tool_usage_events ORDER BY id`,
+)
+const aggregate = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.map(sql<{ n: number }>`SELECT coalesce(sum(usage_count), 0) AS n FROM tool_registry`, (rows) => rows[0]?.n),
+)
+
+const append = (use: Partial<ToolUse>, owed: "call" | "aggregate" = "call") =>
+  Effect.flatMap(Spool, (spool) => spool.append({ owed, use: toolUse(use) }))
+
+describe("the spool", () => {
+  it.effect("keeps calls for the owner only, one line each, oldest first, and drains them with their own times", () => {
+    const home = join(temporaryFolder(), "home")
+    return Effect.gen(function* () {
+      for (const second of [3, 1, 2]) {
+        yield* TestClock.setTime(second * 1000)
+        yield* append({ toolName: `tool ${second}`, usedAt: Timestamp.fromEpochMillis(second * 1000) })
+      }
+      assert.strictEqual(statSync(join(home, "spool")).mode & 0o777, 0o700)
+      for (const file of readdirSync(join(home, "spool"))) {
+        assert.strictEqual(statSync(join(home, "spool", file)).mode & 0o777, 0o600)
+        assert.lengthOf(lines(readFileSync(join(home, "spool", file), "utf8")), 1)
+      }
+      yield* TestClock.setTime(1e12)
+      assert.strictEqual(yield* drainSpool(2), 2)
+      assert.strictEqual(yield* drainSpool(), 1)
+      assert.deepStrictEqual(
+        (yield* events).map((event) => [event.tool_name, event.created_at]),
+        [1, 2, 3].map((second) => [`tool ${second}`, `1970-01-01 00:00:0${second}`]),
+      )
+      assert.isEmpty(readdirSync(join(home, "spool")))
+      assert.strictEqual(yield* drainSpool(), 0)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("pays only the aggregate where that is all that is owed", () =>
+    Effect.gen(function* () {
+      yield* append({}, "aggregate")
+      yield* drainSpool()
+      assert.lengthOf(yield* events, 0)
+      assert.strictEqual(yield* aggregate, 1)
+    }).pipe(Effect.provide(withHome(temporaryFolder()))),
+  )
+
+  it.effect("counts a call once that a drain stored before it was cut short", () => {
+    const home = temporaryFolder()
+    return Effect.gen(function* () {
+      yield* append({})
+      const [name] = readdirSync(join(home, "spool"))
+      const content = readFileSync(join(home, "spool", name ?? ""))
+      yield* drainSpool()
+      // As a drain that was killed after its commit leaves it: stored, remembered, and still in the spool.
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`INSERT INTO drained_calls VALUES (${name})`
+      writeFileSync(join(home, "spool", name ?? ""), content)
+      assert.strictEqual(yield* drainSpool(), 0)
+      assert.lengthOf(yield* events, 1)
+      assert.isEmpty(readdirSync(join(home, "spool")))
+      assert.isEmpty(yield* sql`SELECT * FROM drained_calls`)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("stores none of a batch that fails, and keeps all of it", () => {
+    const home = temporaryFolder()
+    return Effect.gen(function* () {
+      yield* append({})
+      yield* append({})
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TRIGGER no BEFORE INSERT ON drained_calls BEGIN SELECT RAISE(ABORT, 'no'); END`
+      yield* Effect.flip(drainSpool())
+      assert.lengthOf(yield* events, 0)
+      assert.strictEqual(yield* aggregate, 0)
+      yield* sql`DROP TRIGGER no`
+      assert.strictEqual(yield* drainSpool(), 2)
+      assert.strictEqual(yield* aggregate, 2)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect.each(["", "{", "null", '{"owed":"call","use":{}}', '{"owed":"nothing"}'])(
+    "sets %j aside and stores the rest",
+    (content) => {
+      const home = temporaryFolder()
+      return Effect.gen(function* () {
+        yield* append({})
+        writeFileSync(join(home, "spool", "000-odd.json"), content)
+        assert.strictEqual(yield* drainSpool(), 1)
+        const spool = yield* Spool
+        assert.deepStrictEqual(yield* spool.listAside, ["000-odd.json"])
+        assert.strictEqual(readFileSync(join(home, "spool", "unreadable", "000-odd.json"), "utf8"), content)
+        assert.isEmpty(yield* spool.list)
+      }).pipe(Effect.provide(withHome(home)))
+    },
+  )
+
+  it.effect("does not look at a call that is still being written", () => {
+    const home = temporaryFolder()
+    return Effect.gen(function* () {
+      mkdirSync(join(home, "spool"))
+      writeFileSync(join(home, "spool", "000.json.part"), '{"owed"')
+      assert.strictEqual(yield* drainSpool(), 0)
+      assert.deepStrictEqual(readdirSync(join(home, "spool")), ["000.json.part"])
+      assert.isTrue(Option.isNone(yield* Effect.flatMap(Spool, (spool) => spool.read("gone.json"))))
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("takes what the store cannot, and remembers where only the aggregate is owed", () => {
+    const home = temporaryFolder()
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TRIGGER no BEFORE INSERT ON tool_registry BEGIN SELECT RAISE(ABORT, 'no'); END`
+      const outcome = yield* recordToolUse(toolUse()).pipe(spoolOnFailure(toolUse()))
+      assert.strictEqual(outcome, "spooled")
+      yield* sql`DROP TRIGGER no`
+      assert.strictEqual(yield* drainSpool(), 1)
+      assert.lengthOf(yield* events, 1)
+      assert.strictEqual(yield* aggregate, 1)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("that cannot be written either loses the call, which is said", () => {
+    const file = join(temporaryFolder(), "file")
+    writeFileSync(file, "")
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`DROP TABLE tool_registry`
+      assert.strictEqual(yield* recordToolUse(toolUse()).pipe(spoolOnFailure(toolUse())), "lost")
+    }).pipe(Effect.provide(withHome(file)))
+  })
+})
+
+describe("the built programs and the spool", () => {
+  const payload = (id: string) =>
+    JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
+
+  it("spool while the store is locked, within 2.5 s, and the next hook or query drains", async () => {
+    const home = join(temporaryFolder(), "home")
+    await runHook(home, payload("0"))
+    for (const drains of ["hook", "query"]) {
+      const writer = new Database(join(home, "tooltrail.db"))
+      writer.exec("BEGIN IMMEDIATE")
+      const finished = await Promise.all([1, 2, 3].map((n) => runHook(home, payload(`${drains}${n}`))))
+      writer.exec("COMMIT")
+      writer.close()
+      for (const { code, stdout, stderr, millis } of finished) {
+        assert.deepStrictEqual([code, stdout, lines(stderr).length], [0, "", 1])
+        assert.include(stderr, "database is locked; the call is kept in the spool")
+        assert.isBelow(millis, 2500)
+      }
+      assert.lengthOf(readdirSync(join(home, "spool")), 3)
+      const before = totals(home)
+      if (drains === "hook") await runHook(home, payload("4"))
+      else await runCli(home, ["top"])
+      const added = drains === "hook" ? 4 : 3
+      assert.deepStrictEqual(totals(home), {
+        events: before.events + added,
+        successes: before.successes + added,
+        aggregate: before.aggregate + added,
+      })
+      assert.isEmpty(readdirSync(join(home, "spool")))
+    }
+  })
+
+  it("spool where a newer program made the store, and leave that alone", async () => {
+    const home = join(temporaryFolder(), "home")
+    await runHook(home, payload("0"))
+    changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
+    const finished = await runHook(home, payload("1"))
+    assert.deepStrictEqual([finished.code, finished.stdout, lines(finished.stderr).length], [0, "", 1])
+    assert.include(finished.stderr, "it has schema 999")
+    assert.strictEqual(totals(home).events, 1)
+    assert.lengthOf(readdirSync(join(home, "spool")), 1)
+    changeStore(home, "DELETE FROM effect_sql_migrations WHERE migration_id = 999")
+    await runCli(home, ["top"])
+    assert.strictEqual(totals(home).events, 2)
+    assert.isEmpty(readStore(home, (all) => all("SELECT * FROM drained_calls")))
+  })
+})
