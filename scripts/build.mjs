@@ -1,34 +1,153 @@
-// Bundles the two programs into dist/. CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
-import { chmodSync } from "node:fs"
+// Bundles the programs into dist/. CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, join } from "node:path"
 import { build } from "esbuild"
 
-/** better-sqlite3 looks for its compiled part through `bindings`, which walks folders; here its place is known. */
+/**
+ * better-sqlite3 looks for its compiled part through `bindings`, which walks folders. Here it is where npm puts it: below
+ * this package, or beside it.
+ */
 const nativeBinding = {
   name: "native-binding",
   setup(builder) {
     builder.onResolve({ filter: /^bindings$/ }, () => ({ path: "bindings", namespace: "native-binding" }))
     builder.onLoad({ filter: /.*/, namespace: "native-binding" }, () => ({
-      contents: `module.exports = () => require("better-sqlite3/build/Release/better_sqlite3.node")`,
       loader: "js",
+      contents: `
+        const { existsSync } = require("fs")
+        const file = "better-sqlite3/build/Release/better_sqlite3.node"
+        module.exports = () => {
+          const path = [__dirname + "/../node_modules/" + file, __dirname + "/../../" + file].find(existsSync)
+          if (path === undefined) return require(file)
+          const native = { exports: {} }
+          process.dlopen(native, path)
+          return native.exports
+        }`,
     }))
   },
 }
 
-const bundles = { "tooltrail-hook": "src/programs/hook.ts", tooltrail: "src/programs/cli.ts" }
+/** Modules that the SQL client and the fiber runtime name but the hook never calls. To touch one is a defect. */
+const leftOut = ["effect/Stream", "effect/Mailbox", "effect/FiberHandle", "effect/Micro"]
 
-await build({
-  entryPoints: bundles,
-  outdir: "dist",
+const leaveOut = {
+  name: "leave-out",
+  setup(builder) {
+    const names = new Map(leftOut.map((name) => [`${name.replace("effect/", "/effect/dist/esm/")}.js`, name]))
+    builder.onResolve({ filter: /\/(Stream|Mailbox|FiberHandle|Micro)(\.js)?$/ }, async (request) => {
+      if (request.pluginData === "resolving") return undefined
+      const { importer, resolveDir, kind } = request
+      const { path } = await builder.resolve(request.path, { importer, resolveDir, kind, pluginData: "resolving" })
+      const name = [...names].find(([end]) => path.endsWith(end))?.[1]
+      return name === undefined ? undefined : { path: name, namespace: "left-out" }
+    })
+    builder.onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
+      loader: "js",
+      contents: `
+        const touch = (_, key) => {
+          if (key === "__esModule") return true
+          throw new Error(${JSON.stringify(`${path} is left out of the hook: `)} + String(key))
+        }
+        module.exports = Object.create(new Proxy({}, { get: touch }))`,
+    }))
+  },
+}
+
+/** Of `@effect/platform/Error` the SQL client takes only this; the rest of the module would bring all of Schema along. */
+const leanPlatformError = {
+  name: "lean-platform-error",
+  setup(builder) {
+    builder.onLoad({ filter: /@effect\/platform\/dist\/esm\/Error\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, "utf8")
+      const typeIdError = /export const TypeIdError = [\s\S]*?\n};/.exec(source)?.[0]
+      if (typeIdError === undefined) throw new Error(`${path} has changed: TypeIdError is not found`)
+      return { loader: "js", contents: `import * as Data from "effect/Data"\n${typeIdError}` }
+    })
+  },
+}
+
+/** What is imported on demand becomes a bundle of its own. */
+const onDemand = (found) => ({
+  name: "on-demand",
+  setup(builder) {
+    builder.onResolve({ filter: /.*/ }, async ({ kind, path, importer, resolveDir, pluginData }) => {
+      if (kind !== "dynamic-import" || pluginData === "resolving" || path.startsWith("node:")) return undefined
+      const resolved = await builder.resolve(path, { kind, importer, resolveDir, pluginData: "resolving" })
+      const name = basename(resolved.path, ".ts")
+      found.set(name, resolved.path)
+      return { path: `./on-demand/${name}.cjs`, external: true }
+    })
+  },
+})
+
+const common = {
   outExtension: { ".js": ".cjs" },
   bundle: true,
   platform: "node",
   target: "node20",
   format: "cjs",
   mainFields: ["module", "main"],
-  minifySyntax: true,
   legalComments: "none",
   logLevel: "warning",
   external: ["*.node"],
+}
+
+await build({
+  ...common,
+  entryPoints: { tooltrail: "src/programs/cli.ts" },
+  outdir: "dist",
+  minifySyntax: true,
   plugins: [nativeBinding],
 })
-for (const name of Object.keys(bundles)) chmodSync(`dist/${name}.cjs`, 0o755)
+
+const imported = new Map()
+await build({
+  ...common,
+  entryPoints: { "hook-bundle": "src/programs/hook.ts" },
+  outdir: "dist",
+  minify: true,
+  // Both are getters that load a good part of Node; the hook writes nothing to stdout and measures nothing.
+  define: { "process.stdout": "undefined", performance: "undefined" },
+  supported: { "dynamic-import": false },
+  plugins: [nativeBinding, leaveOut, leanPlatformError, onDemand(imported)],
+})
+await build({
+  ...common,
+  entryPoints: Object.fromEntries(imported),
+  outdir: "dist/on-demand",
+  minify: true,
+})
+await build({
+  ...common,
+  entryPoints: { "tooltrail-hook": "src/programs/loadHook.ts" },
+  outdir: "dist",
+  minify: true,
+  define: {
+    BUNDLE_HASH: JSON.stringify(
+      createHash("sha256").update(readFileSync("dist/hook-bundle.cjs")).digest("hex").slice(0, 16),
+    ),
+  },
+})
+for (const name of ["tooltrail", "tooltrail-hook"]) chmodSync(`dist/${name}.cjs`, 0o755)
+
+// The hook compiles itself on its first run. It is run here on a call as they come, so that nobody waits for that, and
+// once before, so that the code that makes a new store is not part of it.
+const home = mkdtempSync(join(tmpdir(), "tooltrail-build-"))
+for (const run of ["first", "second"]) {
+  rmSync("dist/code-cache", { recursive: true, force: true })
+  const input = JSON.stringify({
+    hook_event_name: "PostToolUse",
+    session_id: "build",
+    cwd: process.cwd(),
+    tool_name: "Bash",
+    tool_use_id: run,
+    duration_ms: 1,
+  })
+  const env = { PATH: process.env.PATH, TOOLTRAIL_HOME: home }
+  const { status, stderr } = spawnSync(process.execPath, ["dist/tooltrail-hook.cjs"], { env, input, encoding: "utf8" })
+  if (status !== 0 || stderr !== "") throw new Error(`the built hook does not work: ${stderr}`)
+}
+rmSync(home, { recursive: true, force: true })

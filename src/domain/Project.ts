@@ -1,5 +1,3 @@
-import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Schema from "effect/Schema"
 
 /** The first 16 hex digits of the SHA-256 of a project's root path. */
@@ -15,12 +13,6 @@ export const Project = Schema.Struct({
   name: Schema.String,
 })
 export type Project = typeof Project.Type
-
-export const fromRoot = (root: string): Project => ({
-  hash: bytesToHex(sha256(utf8ToBytes(root))).slice(0, 16) as ProjectHash,
-  root,
-  name: root.split(/[/\\]/).findLast((segment) => segment !== "") ?? root,
-})
 
 /** Asks about every call, whatever its project. */
 export const AllProjects = "all-projects"

@@ -1,11 +1,9 @@
 import type * as Brand from "effect/Brand"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 
 /** An instant as the store keeps it: UTC text, `YYYY-MM-DD HH:MM:SS`. Such texts sort as the instants do. */
 export type Timestamp = string & Brand.Brand<"Timestamp">
-export const Timestamp: Schema.BrandSchema<Timestamp, string> = Schema.String.pipe(Schema.brand("Timestamp"))
 
 /** Cuts to the second, as SQLite's `datetime()` does. */
 export const fromEpochMillis = (millis: number): Timestamp =>

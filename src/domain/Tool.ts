@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ProjectHash } from "./Project.ts"
-import { Timestamp } from "./Timestamp.ts"
+import { TimestampText } from "./TimestampText.ts"
 
 export const ToolType = Schema.Literal(
   "mcp_server",
@@ -45,9 +45,9 @@ export const ToolRegistryRow = Schema.Struct({
   description: Schema.NullOr(Schema.String),
   server_name: Schema.NullOr(Schema.String),
   usage_count: Schema.Number,
-  last_used_at: Schema.NullOr(Timestamp),
-  discovered_at: Timestamp,
-  updated_at: Timestamp,
+  last_used_at: Schema.NullOr(TimestampText),
+  discovered_at: TimestampText,
+  updated_at: TimestampText,
 })
 export type ToolRegistryRow = typeof ToolRegistryRow.Type
 
@@ -56,9 +56,9 @@ export const RegistryDrift = Schema.Struct({
   name: Schema.String,
   project_hash: Schema.NullOr(ProjectHash),
   usage_count: Schema.NullOr(Schema.Number),
-  last_used_at: Schema.NullOr(Timestamp),
+  last_used_at: Schema.NullOr(TimestampText),
   expected_count: Schema.Number,
-  expected_last_used_at: Schema.NullOr(Timestamp),
-  first_used_at: Schema.NullOr(Timestamp),
+  expected_last_used_at: Schema.NullOr(TimestampText),
+  first_used_at: Schema.NullOr(TimestampText),
 })
 export type RegistryDrift = typeof RegistryDrift.Type

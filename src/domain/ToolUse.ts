@@ -1,8 +1,6 @@
 import * as Schema from "effect/Schema"
 import { ProjectHash } from "./Project.ts"
-import { Timestamp } from "./Timestamp.ts"
-import type { DiscoveredTool } from "./Tool.ts"
-import { inferScope, inferToolType } from "./ToolName.ts"
+import { TimestampText } from "./TimestampText.ts"
 
 /** `interrupted`: the user stopped the call, which is no fault of the tool. */
 export const FailureKind = Schema.Literal("error", "interrupted")
@@ -23,7 +21,7 @@ export const ToolUse = Schema.Struct({
   /** The folder that `projectHash` stands for, where it is known. */
   projectRoot: Schema.NullOr(Schema.String),
   success: Schema.Boolean,
-  usedAt: Timestamp,
+  usedAt: TimestampText,
   /** Unique per agent: a call that arrives again is known by it. */
   toolUseId: Schema.NullOr(Schema.String),
   /** Whole milliseconds. */
@@ -38,14 +36,3 @@ export const ToolUse = Schema.Struct({
   source: ToolUseSource,
 })
 export type ToolUse = typeof ToolUse.Type
-
-/** The tool that a call makes known. */
-export const discoveredTool = (use: ToolUse): DiscoveredTool => ({
-  name: use.toolName,
-  toolType: inferToolType(use.toolName),
-  scope: inferScope(use.toolName),
-  source: use.source,
-  projectHash: use.projectHash,
-  description: null,
-  serverName: use.serverName,
-})

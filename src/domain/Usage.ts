@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 import { ProjectHash } from "./Project.ts"
-import { Timestamp } from "./Timestamp.ts"
+import { TimestampText } from "./TimestampText.ts"
 import { FailureKind } from "./ToolUse.ts"
 
 /** One call as the store holds it. The columns after `created_at` are null for calls that older programs stored. */
@@ -10,7 +10,7 @@ export const ToolUsageEvent = Schema.Struct({
   session_id: Schema.NullOr(Schema.String),
   project_hash: Schema.NullOr(ProjectHash),
   success: Schema.Literal(0, 1),
-  created_at: Timestamp,
+  created_at: TimestampText,
   agent: Schema.NullOr(Schema.String),
   tool_use_id: Schema.NullOr(Schema.String),
   duration_ms: Schema.NullOr(Schema.Number),
@@ -26,7 +26,7 @@ const counts = {
   usage_count: Schema.Number,
   /** Calls that failed by themselves; a user's interrupt is none. */
   failures: Schema.Number,
-  last_used: Timestamp,
+  last_used: TimestampText,
 }
 
 /** How a tool was used in the span that was asked for. */

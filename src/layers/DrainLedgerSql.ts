@@ -1,12 +1,12 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { DrainLedger } from "../services/DrainLedger.ts"
 import { failingTo } from "./failingTo.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
-const make = Effect.gen(function* () {
+/** `DrainLedger` over an open database. */
+export const makeDrainLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const inTransaction = withImmediateTransaction(sql)
 
@@ -35,5 +35,3 @@ const make = Effect.gen(function* () {
     ),
   })
 })
-
-export const DrainLedgerSql: Layer.Layer<DrainLedger, never, SqlClient.SqlClient> = Layer.effect(DrainLedger, make)

@@ -1,19 +1,13 @@
 import { appendFileSync, renameSync, statSync, writeSync } from "node:fs"
 import type * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as HashSet from "effect/HashSet"
-import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Option from "effect/Option"
-import { Home } from "../services/Home.ts"
-import { HomeLive } from "./HomeLive.ts"
+import type { Home } from "../services/Home.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { logLine } from "./logLine.ts"
 
 const LARGEST_LOG_BYTES = 1_000_000
 
-const appendToLog = (home: Context.Tag.Service<typeof Home>, line: string): void => {
+const appendToLog = (home: Context.Tag.Service<Home>, line: string): void => {
   makeHomeFolder(home.directory)
   if ((statSync(home.log, { throwIfNoEntry: false })?.size ?? 0) > LARGEST_LOG_BYTES) {
     renameSync(home.log, `${home.log}.1`)
@@ -28,15 +22,10 @@ const attempt = (write: () => void): void => {
   } catch {}
 }
 
-const make = Effect.map(Effect.option(Effect.provide(Home, HomeLive)), (home) =>
-  Logger.make<unknown, void>((entry) => {
+/** Logs each entry as one line on stderr, and in the home folder's log where that can be written. */
+export const fileLogger = (home: Context.Tag.Service<Home>): Logger.Logger<unknown, void> =>
+  Logger.make((entry) => {
     const line = `${entry.date.toISOString()} ${entry.logLevel.label} ${logLine(entry)}\n`
     attempt(() => writeSync(2, line))
-    if (Option.isSome(home)) attempt(() => appendToLog(home.value, line))
-  }),
-)
-
-/** Logs, in place of every other logger, each entry as one line on stderr, and in the home folder's log where that can be written. */
-export const FileLogger: Layer.Layer<never> = Layer.scopedDiscard(
-  Effect.flatMap(make, (logger) => Effect.locallyScoped(FiberRef.currentLoggers, HashSet.make(logger))),
-)
+    attempt(() => appendToLog(home, line))
+  })

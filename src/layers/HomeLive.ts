@@ -1,6 +1,6 @@
-import { homedir } from "node:os"
 import { isAbsolute, join } from "node:path"
 import * as Config from "effect/Config"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -16,9 +16,14 @@ const environment = (name: string) =>
 const unusable = (cause: unknown) =>
   new PersistenceError({ operation: "tell where to keep files", reason: "unavailable", cause })
 
-const userHome = Effect.try({ try: () => homedir(), catch: unusable }).pipe(
-  Effect.filterOrFail(isAbsolute, (path) => unusable(`the user's home folder is ${JSON.stringify(path)}`)),
-)
+/** `HOME` says it, as it does for `os.homedir()`, which is asked only where it does not. */
+const userHome = Effect.gen(function* () {
+  const fromEnvironment = yield* environment(process.platform === "win32" ? "USERPROFILE" : "HOME")
+  const path =
+    fromEnvironment ??
+    (yield* Effect.tryPromise({ try: async () => (await import("node:os")).homedir(), catch: unusable }))
+  return isAbsolute(path) ? path : yield* unusable(`the user's home folder is ${JSON.stringify(path)}`)
+})
 
 const dataFolder = Effect.gen(function* () {
   const chosen = yield* environment("TOOLTRAIL_HOME")
@@ -36,7 +41,8 @@ const dataFolder = Effect.gen(function* () {
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(yield* userHome, ".local", "share"), "tooltrail")
 })
 
-const make = dataFolder.pipe(
+/** Finds the home folder; nothing is created. */
+export const locateHome: Effect.Effect<Context.Tag.Service<Home>, PersistenceError> = dataFolder.pipe(
   Effect.mapError((error) => (error instanceof PersistenceError ? error : unusable(error))),
   Effect.map((directory) => ({
     directory,
@@ -47,4 +53,4 @@ const make = dataFolder.pipe(
 )
 
 /** `TOOLTRAIL_HOME`, else the platform's folder for a user's data. */
-export const HomeLive: Layer.Layer<Home, PersistenceError> = Layer.effect(Home, make)
+export const HomeLive: Layer.Layer<Home, PersistenceError> = Layer.effect(Home, locateHome)

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { fromRoot } from "../domain/Project.ts"
+import { projectFromRoot } from "../domain/projectFromRoot.ts"
 import { ProjectResolver } from "../services/ProjectResolver.ts"
 
 const realPath = (path: string): string => (existsSync(path) ? realpathSync.native(path) : path)
@@ -41,14 +42,13 @@ const findRoot = (start: string): string => {
   return realPath(checkout === undefined ? folder : findMainCheckout(checkout))
 }
 
-export const ProjectResolverLive: Layer.Layer<ProjectResolver> = Layer.succeed(
-  ProjectResolver,
-  ProjectResolver.of({
-    resolve: (start) =>
-      Effect.try(() => findRoot(start)).pipe(
-        Effect.tapError((error) => Effect.logDebug(`could not look for the project of ${start}`, error)),
-        Effect.orElseSucceed(() => resolve(start)),
-        Effect.map(fromRoot),
-      ),
-  }),
-)
+export const projectResolver: Context.Tag.Service<ProjectResolver> = {
+  resolve: (start) =>
+    Effect.try(() => findRoot(start)).pipe(
+      Effect.tapError((error) => Effect.logDebug(`could not look for the project of ${start}`, error)),
+      Effect.orElseSucceed(() => resolve(start)),
+      Effect.map(projectFromRoot),
+    ),
+}
+
+export const ProjectResolverLive: Layer.Layer<ProjectResolver> = Layer.succeed(ProjectResolver, projectResolver)

@@ -4,16 +4,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { PersistenceError } from "../domain/PersistenceError.ts"
-import { SpoolLine, UnreadableSpooledCall } from "../domain/SpooledCall.ts"
+import { UnreadableSpooledCall } from "../domain/UnreadableSpooledCall.ts"
 import { Home } from "../services/Home.ts"
 import { Spool } from "../services/Spool.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
+import { onDemand } from "./onDemand.ts"
 
 const SUFFIX = ".json"
-const encodeLine = Schema.encodeSync(SpoolLine)
-const decodeLine = Schema.decodeUnknownOption(SpoolLine)
+const spoolLines = onDemand(() => import("../domain/SpooledCall.ts"))
 
 const isMissing = (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT"
 
@@ -32,7 +31,8 @@ const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Eff
       )
 }
 
-const make = Effect.gen(function* () {
+/** The spool of a home folder. */
+export const makeSpool = Effect.gen(function* () {
   const home = yield* Home
   const aside = join(home.spool, "unreadable")
   const pathOf = (name: string) => join(home.spool, name)
@@ -57,7 +57,7 @@ const make = Effect.gen(function* () {
         mkdirSync(home.spool, { recursive: true, mode: 0o700 })
         // Nobody reads it before it is whole.
         const draft = pathOf(`${name}.part`)
-        writeFileSync(draft, `${encodeLine(call)}\n`, { mode: 0o600, flag: "wx" })
+        writeFileSync(draft, `${JSON.stringify(call)}\n`, { mode: 0o600, flag: "wx" })
         renameSync(draft, pathOf(name))
       })
     }),
@@ -71,7 +71,8 @@ const make = Effect.gen(function* () {
         () => undefined,
       )
       if (line === undefined) return Option.none()
-      const call = decodeLine(line)
+      const { decodeSpoolLine } = yield* spoolLines
+      const call = decodeSpoolLine(line)
       return Option.isSome(call) ? call : yield* new UnreadableSpooledCall({ name })
     }),
 
@@ -95,4 +96,4 @@ const make = Effect.gen(function* () {
 })
 
 /** The spool as a folder in the home: one file of one line per call, readable by its owner only. */
-export const SpoolFiles: Layer.Layer<Spool, never, Home> = Layer.effect(Spool, make)
+export const SpoolFiles: Layer.Layer<Spool, never, Home> = Layer.effect(Spool, makeSpool)

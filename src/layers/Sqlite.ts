@@ -1,10 +1,9 @@
 import { chmodSync, statSync } from "node:fs"
-import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import * as Context from "effect/Context"
+import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
@@ -41,7 +40,10 @@ const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
     }
   })
 
-const openStore = (options: SqliteOptions) =>
+/** Opens the store in the home folder, made first where that is wanted, and brings its schema up to date. */
+export const openSqlite = (
+  options: SqliteOptions,
+): Effect.Effect<SqliteClient.SqliteClient, PersistenceError | StoreMissing, Home | Scope.Scope> =>
   Effect.gen(function* () {
     const home = yield* Home
     const filename = home.database
@@ -55,24 +57,26 @@ const openStore = (options: SqliteOptions) =>
     }
     const client = yield* inStore(connectSqlite(filename, options.busyTimeoutMillis))
     yield* inStore(checkVersion(client, filename))
-    return clients(client)
+    return client
   })
 
-const clients = (client: SqliteClient.SqliteClient) =>
-  Context.make(SqliteClient.SqliteClient, client).pipe(Context.add(SqlClient.SqlClient, client))
+/** Opens an empty database in memory, with the same schema. */
+export const openSqliteInMemory: Effect.Effect<SqliteClient.SqliteClient, PersistenceError, Scope.Scope> = Effect.gen(
+  function* () {
+    const client = yield* connectSqlite(":memory:", 0)
+    yield* bringUpToDate(client)
+    return client
+  },
+).pipe(opening("make a store in memory"))
 
-/** The store in the home folder, with its schema up to date. */
+/** The database of the home folder by itself. */
 export const SqliteLive = (
   options: SqliteOptions,
-): Layer.Layer<SqlClient.SqlClient | SqliteClient.SqliteClient, PersistenceError | StoreMissing, Home> =>
-  Layer.scopedContext(openStore(options)).pipe(Layer.provide(Reactivity.layer))
+): Layer.Layer<SqlClient.SqlClient, PersistenceError | StoreMissing, Home> =>
+  Layer.scoped(SqlClient.SqlClient, openSqlite(options))
 
-/** An empty store in memory, made by the same migrations. */
-export const SqliteMemory: Layer.Layer<SqlClient.SqlClient | SqliteClient.SqliteClient, PersistenceError> =
-  Layer.scopedContext(
-    Effect.gen(function* () {
-      const client = yield* connectSqlite(":memory:", 0)
-      yield* bringUpToDate(client)
-      return clients(client)
-    }).pipe(opening("make a store in memory")),
-  ).pipe(Layer.provide(Reactivity.layer))
+/** An empty database in memory by itself. */
+export const SqliteMemory: Layer.Layer<SqlClient.SqlClient, PersistenceError> = Layer.scoped(
+  SqlClient.SqlClient,
+  openSqliteInMemory,
+)

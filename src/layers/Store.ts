@@ -1,24 +1,44 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
-import type { DrainLedger } from "../services/DrainLedger.ts"
+import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Home } from "../services/Home.ts"
-import type { Projects } from "../services/Projects.ts"
-import type { ToolRegistry } from "../services/ToolRegistry.ts"
-import type { UsageEvents } from "../services/UsageEvents.ts"
-import { DrainLedgerSql } from "./DrainLedgerSql.ts"
-import { ProjectsSql } from "./ProjectsSql.ts"
-import { SqliteLive, SqliteMemory, type SqliteOptions } from "./Sqlite.ts"
-import { ToolRegistrySql } from "./ToolRegistrySql.ts"
-import { UsageEventsSql } from "./UsageEventsSql.ts"
+import { Projects } from "../services/Projects.ts"
+import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { UsageEvents } from "../services/UsageEvents.ts"
+import { makeDrainLedger } from "./DrainLedgerSql.ts"
+import { makeProjects } from "./ProjectsSql.ts"
+import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
+import { makeToolRegistry } from "./ToolRegistrySql.ts"
+import { makeUsageEvents } from "./UsageEventsSql.ts"
 
 export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger
 
-const StoreSql = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql, DrainLedgerSql)
+/** Everything that is kept, and the open database below it. */
+const makeStore = (client: SqliteClient.SqliteClient) =>
+  Effect.gen(function* () {
+    return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
+      Context.add(ToolRegistry, yield* makeToolRegistry),
+      Context.add(Projects, yield* makeProjects),
+      Context.add(DrainLedger, yield* makeDrainLedger),
+      Context.add(SqlClient.SqlClient, client),
+      Context.add(SqliteClient.SqliteClient, client),
+    )
+  }).pipe(Effect.provideService(SqlClient.SqlClient, client))
 
-/** Everything that is kept, in the SQLite database of the home folder. */
-export const StoreLive = (options: SqliteOptions): Layer.Layer<Store, PersistenceError | StoreMissing, Home> =>
-  Layer.provide(StoreSql, SqliteLive(options))
+/**
+ * The store in the home folder, with its schema up to date. It is one layer, not a merge of five, because the hook builds
+ * it after every tool call: each layer costs most of a millisecond there, and each merge two.
+ */
+export const StoreLive = (
+  options: SqliteOptions,
+): Layer.Layer<Store | SqlClient.SqlClient | SqliteClient.SqliteClient, PersistenceError | StoreMissing, Home> =>
+  Layer.scopedContext(Effect.flatMap(openSqlite(options), makeStore))
 
-/** The same in memory, empty. */
-export const StoreMemory: Layer.Layer<Store, PersistenceError> = Layer.provide(StoreSql, SqliteMemory)
+/** The same in memory, empty, made by the same migrations. */
+export const StoreMemory: Layer.Layer<Store | SqlClient.SqlClient | SqliteClient.SqliteClient, PersistenceError> =
+  Layer.scopedContext(Effect.flatMap(openSqliteInMemory, makeStore))

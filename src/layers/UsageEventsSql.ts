@@ -1,18 +1,9 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { AllProjects, ProjectSelection } from "../domain/Project.ts"
-import { Timestamp } from "../domain/Timestamp.ts"
-import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { failingTo } from "./failingTo.ts"
-
-const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
+import { onDemand } from "./onDemand.ts"
 
 const eventColumns = (use: ToolUse) => ({
   tool_name: use.toolName,
@@ -30,70 +21,15 @@ const eventColumns = (use: ToolUse) => ({
   source: use.source,
 })
 
-const make = Effect.gen(function* () {
+/** `UsageEvents` over an open database. */
+export const makeUsageEvents = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-
-  const counts = sql`
-    count(*) AS usage_count,
-    sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
-    max(created_at) AS last_used`
-
-  const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
+  const queries = onDemand(() => import("./usageQueries.ts").then((module) => module.makeUsageQueries(sql)))
 
   const insertEvent = (use: ToolUse) => sql`
     INSERT INTO tool_usage_events ${sql.insert(eventColumns(use))}
     ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING
     RETURNING id`
-
-  const usageForTool = SqlSchema.findOne({
-    Request: Schema.typeSchema(Schema.Struct({ toolName: Schema.String, project: ProjectSelection, since: Timestamp })),
-    Result: ToolUsageStats,
-    execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE tool_name = ${toolName} AND created_at >= ${since} AND ${ofProject(project)}
-      GROUP BY tool_name`,
-  })
-
-  const usageForSession = SqlSchema.findAll({
-    Request: Schema.NullOr(Schema.String),
-    Result: ToolUsageStats,
-    execute: (sessionId) => sql`
-      SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE session_id IS ${sessionId}
-      GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
-  })
-
-  const usageBy = SqlSchema.findAll({
-    Request: Schema.typeSchema(
-      Schema.Struct({ dimension: UsageDimension, project: ProjectSelection, since: Timestamp }),
-    ),
-    Result: DimensionStats,
-    execute: ({ dimension, project, since }) => {
-      const column = sql(columnOf[dimension])
-      return sql`
-        SELECT ${column} AS key, ${counts} FROM tool_usage_events
-        WHERE created_at >= ${since} AND ${column} IS NOT NULL AND ${ofProject(project)}
-        GROUP BY ${column} ORDER BY usage_count DESC, key`
-    },
-  })
-
-  const newestSession = SqlSchema.findOne({
-    Request: Schema.Void,
-    Result: Schema.Struct({ session_id: Schema.String }),
-    execute: () => sql`
-      SELECT session_id FROM tool_usage_events WHERE session_id IS NOT NULL
-      ORDER BY created_at DESC, id DESC LIMIT 1`,
-  })
-
-  const newest = SqlSchema.findAll({
-    Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
-    Result: ToolUsageEvent,
-    execute: ({ project, limit }) => sql`
-      SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
-        duration_ms, subagent, target, server_name, failure_kind, source
-      FROM tool_usage_events WHERE ${ofProject(project)}
-      ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
-  })
 
   return UsageEvents.of({
     insert: Effect.fn("UsageEvents.insert")(
@@ -104,38 +40,11 @@ const make = Effect.gen(function* () {
       (effect, use) => failingTo(`insert the event of a ${use.toolName} call`)(effect),
     ),
 
-    getUsageForTool: Effect.fn("UsageEvents.getUsageForTool")(function* (toolName, project, window = lastSevenDays) {
-      return yield* usageForTool({ toolName, project, since: yield* cutoff(window) })
-    }, failingTo("read the usage of a tool")),
-
-    getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(
-      (sessionId) => usageForSession(sessionId),
-      failingTo("read the usage of a session"),
-    ),
-
-    getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {
-      const rows = yield* usageBy({ dimension: "tool", project, since: yield* cutoff(window) })
-      return rows.map(({ key, ...stats }) => ({ tool_name: key, ...stats }))
-    }, failingTo("read the usage of a project")),
-
-    getUsageBy: Effect.fn("UsageEvents.getUsageBy")(
-      function* (dimension, project, window = lastSevenDays) {
-        return yield* usageBy({ dimension, project, since: yield* cutoff(window) })
-      },
-      (effect, dimension) => failingTo(`read the usage by ${dimension}`)(effect),
-    ),
-
-    getNewestSession: newestSession(undefined).pipe(
-      Effect.map(Option.map((row) => row.session_id)),
-      failingTo("read the newest session"),
-      Effect.withSpan("UsageEvents.getNewestSession"),
-    ),
-
-    getNewest: Effect.fn("UsageEvents.getNewest")(
-      (project, limit) => newest({ project, limit }),
-      failingTo("read the newest events"),
-    ),
+    getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
+    getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),
+    getUsageSince: (...question) => Effect.flatMap(queries, (read) => read.getUsageSince(...question)),
+    getUsageBy: (...question) => Effect.flatMap(queries, (read) => read.getUsageBy(...question)),
+    getNewestSession: Effect.flatMap(queries, (read) => read.getNewestSession),
+    getNewest: (...question) => Effect.flatMap(queries, (read) => read.getNewest(...question)),
   })
 })
-
-export const UsageEventsSql: Layer.Layer<UsageEvents, never, SqlClient.SqlClient> = Layer.effect(UsageEvents, make)

@@ -1,3 +1,4 @@
+import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
@@ -16,12 +17,18 @@ export const opening =
       ),
     )
 
+/** A hook leaves its writes in the WAL; whoever opens the store next reads all of it, so it is kept small. */
+const CHECKPOINT_PAGES = 200
+
 /** Opens a database file that is in WAL mode already, or a new one. `busyTimeoutMillis`: how long a statement waits for a lock. */
 export const connectSqlite = (filename: string, busyTimeoutMillis: number) =>
   Effect.gen(function* () {
-    const client = yield* SqliteClient.make({ filename, disableWAL: true })
+    const client = yield* SqliteClient.make({ filename, disableWAL: true }).pipe(
+      Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+    )
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(busyTimeoutMillis)))}`
     yield* client`PRAGMA synchronous = NORMAL`
+    yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(CHECKPOINT_PAGES))}`
     return client
   })
 

@@ -1,10 +1,11 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { discoveredTool } from "../domain/discoveredTool.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
-import { fromRoot } from "../domain/Project.ts"
+import { projectFromRoot } from "../domain/projectFromRoot.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { DiscoveredTool } from "../domain/Tool.ts"
-import { discoveredTool, type ToolUse } from "../domain/ToolUse.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 import { Projects } from "../services/Projects.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
@@ -44,7 +45,7 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
   if (!hasEvent) yield* Effect.logWarning(`${outcome.message}; the call counts in the aggregate only`)
   if (use.projectRoot !== null) {
     yield* projects
-      .remember(fromRoot(use.projectRoot), use.usedAt)
+      .remember(projectFromRoot(use.projectRoot), use.usedAt)
       .pipe(Effect.catchTag("PersistenceError", (error) => Effect.logWarning(error.message)))
   }
   return hasEvent ? ("recorded" as const) : ("counted" as const)

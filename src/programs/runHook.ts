@@ -2,11 +2,10 @@ import { isUtf8 } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import { FileLogger } from "../layers/FileLogger.ts"
-import { HomeLive } from "../layers/HomeLive.ts"
-import { ProjectResolverLive } from "../layers/ProjectResolverLive.ts"
-import { SpoolFiles } from "../layers/SpoolFiles.ts"
+import { HookEnvironment } from "../layers/HookEnvironment.ts"
+import { StderrLogger } from "../layers/StderrLogger.ts"
 import { StoreLive } from "../layers/Store.ts"
 import { readStandardInput, type UnreadableInput } from "../layers/standardInput.ts"
 import { drainSpool } from "./drainSpool.ts"
@@ -14,29 +13,30 @@ import { receiveHookEvent } from "./receiveHookEvent.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { spoolOnFailure } from "./spoolOnFailure.ts"
 
-const PATIENCE = "2 seconds"
+const PATIENCE_SECONDS = 2
 const LARGEST_PAYLOAD_BYTES = 256 * 1024 * 1024
 
 /** Two statements may each wait for a lock, and an agent waits for the hook. */
 const BUSY_TIMEOUT_MILLIS = 900
 
-const HookStore = Layer.provide(StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "create" }), HomeLive)
-
-const HookSpool = Layer.provide(SpoolFiles, HomeLive)
+const HookStore = StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "create" })
 
 /** An agent waits for the hook, so it drains only so many of the calls that others left in the spool. */
 const DRAIN_LIMIT = 200
 
+const drainSome = drainSpool(DRAIN_LIMIT).pipe(
+  Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)),
+)
+
+/**
+ * The store stays open: the end of the process, which is near, closes it. To close it before would write the WAL back into
+ * the database, which syncs twice, while the agent waits; SQLite does that once every so many calls.
+ */
 const record = (use: ToolUse) =>
-  recordToolUse(use).pipe(
-    Effect.tap(() =>
-      drainSpool(DRAIN_LIMIT).pipe(
-        Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)),
-      ),
-    ),
-    Effect.provide(HookStore),
-    spoolOnFailure(use),
-  )
+  Effect.gen(function* () {
+    const store = yield* Layer.buildWithScope(HookStore, yield* Scope.make())
+    yield* recordToolUse(use).pipe(Effect.zipRight(drainSome), Effect.provide(store))
+  }).pipe(spoolOnFailure(use))
 
 interface Payload {
   readonly text: string
@@ -45,11 +45,11 @@ interface Payload {
 }
 
 const readPayload: Effect.Effect<Payload, UnreadableInput> = Effect.map(
-  readStandardInput({ patience: PATIENCE, limitBytes: LARGEST_PAYLOAD_BYTES }),
+  readStandardInput({ patienceMillis: PATIENCE_SECONDS * 1000, limitBytes: LARGEST_PAYLOAD_BYTES }),
   ({ bytes, closed }) => ({
     text: bytes.toString("utf8"),
     oddities: [
-      ...(closed ? [] : [`standard input was not closed within ${PATIENCE}`]),
+      ...(closed ? [] : [`standard input was not closed within ${PATIENCE_SECONDS} seconds`]),
       ...(isUtf8(bytes) ? [] : ["the payload is not UTF-8"]),
     ],
   }),
@@ -70,7 +70,9 @@ export const runHook: Effect.Effect<void> = Effect.gen(function* () {
   const use = yield* receive(yield* readPayload)
   if (Option.isSome(use)) yield* record(use.value)
 }).pipe(
-  Effect.provide(Layer.merge(ProjectResolverLive, HookSpool)),
   Effect.catchAllCause((cause) => Effect.logError(cause)),
-  Effect.provide(FileLogger),
+  Effect.provide(HookEnvironment),
+  // Where there is no home, there is no log file either.
+  Effect.catchAllCause((cause) => Effect.logError(cause).pipe(Effect.provide(StderrLogger))),
+  Effect.withTracerEnabled(false),
 )

@@ -2,7 +2,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
-import type { SpooledCall, UnreadableSpooledCall } from "../domain/SpooledCall.ts"
+import type { SpooledCall } from "../domain/SpooledCall.ts"
+import type { UnreadableSpooledCall } from "../domain/UnreadableSpooledCall.ts"
 
 /** Calls that could not be stored, each under a name of its own, kept until the store can be written again. */
 export class Spool extends Context.Tag("tooltrail/services/Spool")<

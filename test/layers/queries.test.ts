@@ -1,26 +1,21 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
+import { discoveredTool } from "../../src/domain/discoveredTool.ts"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
-import { discoveredTool, type ToolUse } from "../../src/domain/ToolUse.ts"
-import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
-import { SqliteMemory } from "../../src/layers/Sqlite.ts"
-import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
-import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { Projects } from "../../src/services/Projects.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
-
-const Store = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
 
 const recordAll = (uses: ReadonlyArray<ToolUse>) => Effect.forEach(uses, recordToolUse, { discard: true })
 
@@ -88,7 +83,7 @@ describe("the queries", () => {
                 `SELECT * FROM tool_usage_events WHERE ${ofProject} ORDER BY created_at DESC, id DESC LIMIT 7`,
               )) as never,
             )
-          }).pipe(Effect.provide(Store), Effect.provide(TestContext), Effect.runPromise),
+          }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
       { numRuns: 40 },
     ))
@@ -151,7 +146,7 @@ describe("the queries", () => {
                 undefined,
               )
             assert.strictEqual(Option.getOrUndefined(yield* events.getNewestSession), newest?.sessionId ?? undefined)
-          }).pipe(Effect.provide(Store), Effect.runPromise),
+          }).pipe(Effect.provide(StoreMemory), Effect.runPromise),
       ),
       { numRuns: 60 },
     ))
@@ -165,7 +160,7 @@ describe("the queries", () => {
       assert.strictEqual(event?.success, 1)
       const [row] = yield* (yield* ToolRegistry).getAvailableForSession(AllProjects)
       assert.deepInclude(row, { tool_type: "unknown", scope: "global" })
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("a window begins with the second it names", () =>
@@ -183,7 +178,7 @@ describe("the queries", () => {
       assert.deepStrictEqual(yield* names, ["now"])
       assert.isTrue(Option.isNone(yield* events.getUsageForTool("first second", projectA.hash)))
       assert.isTrue(Option.isSome(yield* events.getUsageForTool("first second", projectA.hash, days(8))))
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("an interrupt is counted as a call, but not as a failure", () =>
@@ -193,7 +188,7 @@ describe("the queries", () => {
       const events = yield* UsageEvents
       const [stats] = yield* events.getUsageSince(AllProjects)
       assert.deepInclude(stats, { usage_count: 2, failures: 1 })
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("the newest session is the one of the newest call that has a session", () =>
@@ -204,7 +199,7 @@ describe("the queries", () => {
       yield* recordToolUse(toolUse({ sessionId: "older, stored later", usedAt: ago(9000) }))
       yield* recordToolUse(toolUse({ sessionId: null, usedAt: ago(0) }))
       assert.deepStrictEqual(yield* events.getNewestSession, Option.some("newer"))
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 })
 
@@ -245,7 +240,7 @@ describe("getAvailableForSession", () => {
       ])
       assert.deepStrictEqual(yield* known(null), ["Bash 2", "Grep 1", "Read 1", "mcp__plugin_p_s__x 1"])
       assert.lengthOf(yield* known(AllProjects), 7)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("orders by kind, then by use, then by name", () =>
@@ -280,7 +275,7 @@ describe("getAvailableForSession", () => {
         "a-builtin 1",
         "b-builtin 1",
       ])
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 })
 
@@ -300,7 +295,7 @@ describe("Projects", () => {
         },
       ])
       assert.deepStrictEqual(yield* projects.getAll, new Map([[projectA.hash, projectA]]))
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 })
 
@@ -345,6 +340,6 @@ describe("the registry's proof", () => {
         server_name: "github",
         discovered_at: ago(1000),
       })
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 })

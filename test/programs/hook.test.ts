@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -192,6 +193,27 @@ describe("the built hook on bad input", () => {
     const home = await usedHome()
     const input = Buffer.from(payload({ tool_response: "caf\u00e9" }), "latin1")
     complains(await runHook(home, input), "not UTF-8")
+    assert.strictEqual(totals(home).events, 2)
+  })
+
+  it.each([
+    ["a file", "< payload"],
+    ["a pipe", "< <(cat payload)"],
+    ["a here-document", '<<< "$(cat payload)"'],
+  ])("reads it from %s", async (_, redirection) => {
+    const home = await usedHome()
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, "payload"), payload())
+    const { status, stderr } = spawnSync(
+      "bash",
+      ["--norc", "-c", `${process.execPath} ${hookProgram} ${redirection}`],
+      {
+        cwd: folder,
+        encoding: "utf8",
+        env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home },
+      },
+    )
+    assert.deepStrictEqual([status, stderr], [0, ""])
     assert.strictEqual(totals(home).events, 2)
   })
 

@@ -5,18 +5,14 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
+import { discoveredTool } from "../../src/domain/discoveredTool.ts"
 import { PersistenceError } from "../../src/domain/PersistenceError.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
-import { discoveredTool, type ToolUse } from "../../src/domain/ToolUse.ts"
-import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
-import { SqliteMemory } from "../../src/layers/Sqlite.ts"
-import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
-import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
 import { AggregateBehind, recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
-
-const Store = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
 
 const all = (statement: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe<Record<string, unknown>>(statement))
@@ -52,7 +48,7 @@ describe("recordToolUse", () => {
         failure_kind: "error",
         source: "hook",
       })
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("creates the aggregate with 1 and adds exactly 1 for each later use", () =>
@@ -70,7 +66,7 @@ describe("recordToolUse", () => {
       const [row] = yield* registry
       assert.strictEqual(row?.last_used_at, at(30))
       assert.strictEqual(row?.discovered_at, at(10))
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("changes nothing when a call arrives again, whatever else it says then", () =>
@@ -88,7 +84,7 @@ describe("recordToolUse", () => {
       )
       assert.strictEqual(again, "known")
       assert.deepStrictEqual([yield* events, yield* registry, yield* all("SELECT * FROM projects")], before)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("keeps calls of the same id but of two agents apart, and counts every call without an id", () =>
@@ -99,7 +95,7 @@ describe("recordToolUse", () => {
       yield* recordToolUse(toolUse())
       assert.lengthOf(yield* events, 4)
       assert.strictEqual((yield* registry)[0]?.usage_count, 4)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect.each([
@@ -114,7 +110,7 @@ describe("recordToolUse", () => {
       assert.strictEqual((yield* registry)[0]?.usage_count, 2)
       assert.lengthOf(log.lines, 1)
       assert.include(log.lines[0], "could not insert the event of a Bash call")
-    }).pipe(Effect.provide(Layer.merge(Store, log.layer)))
+    }).pipe(Effect.provide(Layer.merge(StoreMemory, log.layer)))
   })
 
   it.effect("says that the aggregate is behind where only the event could be stored", () =>
@@ -123,13 +119,13 @@ describe("recordToolUse", () => {
       const error = yield* Effect.flip(recordToolUse(toolUse()))
       assert.instanceOf(error, AggregateBehind)
       assert.lengthOf(yield* events, 1)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("writes nothing where the store is unavailable as a whole", () => {
     const unavailable = new PersistenceError({ operation: "x", reason: "unavailable", cause: "locked" })
     const Locked = Layer.mock(UsageEvents, { insert: () => unavailable })
-    const layers = Layer.mergeAll(Locked, ToolRegistrySql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
+    const layers = Layer.provideMerge(Locked, StoreMemory)
     return Effect.gen(function* () {
       assert.strictEqual((yield* Effect.flip(recordToolUse(toolUse()))).message, unavailable.message)
       assert.lengthOf(yield* registry, 0)
@@ -142,12 +138,12 @@ describe("recordToolUse", () => {
       yield* all("DROP TABLE projects")
       assert.strictEqual(yield* recordToolUse(toolUse()), "recorded")
       assert.lengthOf(log.lines, 1)
-    }).pipe(Effect.provide(Layer.merge(Store, log.layer)))
+    }).pipe(Effect.provide(Layer.merge(StoreMemory, log.layer)))
   })
 
   it.effect("passes a defect of the event insert on: only storage errors are caught", () => {
     const Broken = Layer.mock(UsageEvents, { insert: () => Effect.dieMessage("a bug") })
-    const layers = Layer.mergeAll(Broken, ToolRegistrySql, ProjectsSql).pipe(Layer.provideMerge(SqliteMemory))
+    const layers = Layer.provideMerge(Broken, StoreMemory)
     return Effect.gen(function* () {
       const exit = yield* Effect.exit(recordToolUse(toolUse()))
       assert.strictEqual(exit._tag, "Failure")
@@ -169,7 +165,7 @@ describe("recordToolUse", () => {
         (yield* registry).map((row) => row.server_name),
         ["b", "b"],
       )
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it("keeps the registry equal to the fold of the events, in any order of arrival and with any repeats", () =>
@@ -195,7 +191,7 @@ describe("recordToolUse", () => {
             fold: yield* all(`SELECT tool_name AS name, project_hash, count(*) AS usage_count, max(created_at) AS last_used_at
               FROM tool_usage_events GROUP BY tool_name, project_hash ORDER BY tool_name, project_hash`),
           }
-        }).pipe(Effect.provide(Store), Effect.runPromise)
+        }).pipe(Effect.provide(StoreMemory), Effect.runPromise)
         assert.deepStrictEqual(rows, fold)
         assert.deepStrictEqual(
           new Map(
@@ -234,7 +230,7 @@ describe("recordOrCreate", () => {
         usage_count: 1,
         last_used_at: "1970-01-01 00:00:07",
       })
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect.each([["session-7"], [null]])("with the session %s inserts an event as well", ([sessionId]) =>
@@ -243,7 +239,7 @@ describe("recordOrCreate", () => {
       const [event] = yield* events
       assert.deepInclude(event, { tool_name: "pdf", session_id: sessionId, project_hash: projectA.hash, success: 0 })
       assert.strictEqual((yield* registry)[0]?.usage_count, 1)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 
   it.effect("shares its rows with calls that came with a payload", () =>
@@ -251,6 +247,6 @@ describe("recordOrCreate", () => {
       yield* recordToolUse(toolUse())
       yield* recordOrCreate("Bash", discoveredTool(toolUse()), null)
       assert.strictEqual((yield* registry)[0]?.usage_count, 2)
-    }).pipe(Effect.provide(Store)),
+    }).pipe(Effect.provide(StoreMemory)),
   )
 })

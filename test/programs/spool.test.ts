@@ -9,12 +9,8 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
-import { DrainLedgerSql } from "../../src/layers/DrainLedgerSql.ts"
-import { ProjectsSql } from "../../src/layers/ProjectsSql.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
-import { SqliteMemory } from "../../src/layers/Sqlite.ts"
-import { ToolRegistrySql } from "../../src/layers/ToolRegistrySql.ts"
-import { UsageEventsSql } from "../../src/layers/UsageEventsSql.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
 import { drainSpool } from "../../src/programs/drainSpool.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { spoolOnFailure } from "../../src/programs/spoolOnFailure.ts"
@@ -24,10 +20,6 @@ import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts
 import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
 
-const StoreInMemory = Layer.mergeAll(ToolRegistrySql, UsageEventsSql, ProjectsSql, DrainLedgerSql).pipe(
-  Layer.provideMerge(SqliteMemory),
-)
-
 const homeAt = (directory: string) =>
   Layer.succeed(Home, {
     directory,
@@ -36,7 +28,7 @@ const homeAt = (directory: string) =>
     spool: join(directory, "spool"),
   })
 
-const withHome = (directory: string) => Layer.merge(StoreInMemory, Layer.provideMerge(SpoolFiles, homeAt(directory)))
+const withHome = (directory: string) => Layer.merge(StoreMemory, Layer.provideMerge(SpoolFiles, homeAt(directory)))
 
 const events = Effect.flatMap(
   SqlClient.SqlClient,

@@ -1,11 +1,11 @@
 import * as fc from "fast-check"
-import { fromRoot } from "../../src/domain/Project.ts"
+import { projectFromRoot } from "../../src/domain/projectFromRoot.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { extractServerName } from "../../src/domain/ToolName.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
 
-export const projectA = fromRoot("/work/a")
-export const projectB = fromRoot("/work/b")
+export const projectA = projectFromRoot("/work/a")
+export const projectB = projectFromRoot("/work/b")
 
 export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   toolName: "Bash",

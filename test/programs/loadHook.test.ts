@@ -1,0 +1,113 @@
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { hookProgram, lines, runProgram, temporaryFolder } from "../support/processes.ts"
+import { totals } from "../support/store.ts"
+
+const root = join(import.meta.dirname, "..", "..")
+
+/** A copy of the built hook, as npm would install it. */
+const installation = () => {
+  const folder = temporaryFolder()
+  cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true })
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+  const cache = join(folder, "dist", "code-cache")
+  const home = join(folder, "home")
+  let calls = 0
+  const record = async () => {
+    const input = JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: `${calls++}` })
+    const finished = await runProgram(join(folder, "dist", "tooltrail-hook.cjs"), {
+      input,
+      env: { TOOLTRAIL_HOME: home },
+    })
+    assert.deepStrictEqual([finished.code, finished.stdout, finished.stderr], [0, "", ""])
+    assert.strictEqual(totals(home).events, calls)
+  }
+  const cacheFile = () => join(cache, readdirSync(cache)[0] ?? "")
+  return { folder, cache, cacheFile, home, record }
+}
+
+describe("the hook's loader", () => {
+  it("has its code from the build, for this version of Node", () => {
+    const [name, ...others] = readdirSync(join(root, "dist", "code-cache"))
+    assert.lengthOf(others, 0)
+    assert.match(name ?? "", new RegExp(`^[0-9a-f]{16}-${process.version}-${process.arch}\\.bin$`))
+  })
+
+  it("makes the cache again where it is gone, readable by its owner only", async () => {
+    const { cache, cacheFile, record } = installation()
+    rmSync(cache, { recursive: true })
+    await record()
+    assert.strictEqual(statSync(cache).mode & 0o777, 0o700)
+    assert.strictEqual(statSync(cacheFile()).mode & 0o777, 0o600)
+    const made = readFileSync(cacheFile())
+    await record()
+    assert.isTrue(made.equals(readFileSync(cacheFile())))
+  })
+
+  it.each<[string, (file: string) => void]>([
+    ["cut off", (file) => truncateSync(file, 1000)],
+    ["empty", (file) => truncateSync(file, 0)],
+    ["some other file", (file) => writeFileSync(file, "no code")],
+  ])("runs all the same and makes it again where it is %s", async (_, spoil) => {
+    const { cacheFile, record } = installation()
+    const size = statSync(cacheFile()).size
+    spoil(cacheFile())
+    await record()
+    assert.isAbove(statSync(cacheFile()).size, size / 2)
+    await record()
+  })
+
+  it.each<[string, (paths: { cache: string; file: string }) => void]>([
+    ["folder", ({ cache }) => chmodSync(cache, 0o777)],
+    ["file", ({ file }) => chmodSync(file, 0o666)],
+  ])("never takes code from a %s that others can write", async (_, open) => {
+    const { cache, cacheFile, home, record } = installation()
+    const file = cacheFile()
+    open({ cache, file })
+    const before = statSync(file).mtimeMs
+    await record()
+    const replaced = existsSync(join(home, "code-cache")) || statSync(file).mtimeMs !== before
+    assert.isTrue(replaced, "the code was not compiled anew")
+  })
+
+  it("keeps the cache in the home folder where it cannot write beside itself", async () => {
+    const { folder, cache, home, record } = installation()
+    rmSync(cache, { recursive: true })
+    // A file in the place of the folder stops root as well.
+    writeFileSync(cache, "")
+    await record()
+    assert.lengthOf(readdirSync(join(home, "code-cache")), 1)
+    assert.isTrue(existsSync(join(folder, "dist", "tooltrail-hook.cjs")))
+  })
+
+  it("exits 0 and says why in one line where the bundle is broken", async () => {
+    const { folder, cache } = installation()
+    rmSync(cache, { recursive: true })
+    mkdirSync(join(folder, "home"))
+    writeFileSync(join(folder, "dist", "hook-bundle.cjs"), "this is no JavaScript")
+    const finished = await runProgram(join(folder, "dist", "tooltrail-hook.cjs"), { input: "{}", env: {} })
+    assert.deepStrictEqual([finished.code, finished.stdout, lines(finished.stderr).length], [0, "", 1])
+    assert.include(finished.stderr, "tooltrail-hook could not run")
+  })
+
+  it("leaves out of the bundle what the hook does not need", () => {
+    const bundle = readFileSync(join(root, "dist", "hook-bundle.cjs"), "utf8")
+    for (const left of ["@effect/cli", "ChannelExecutor", "ParseResult", "SchemaAST", "HttpServer"])
+      assert.notInclude(bundle, left)
+    assert.isBelow(statSync(join(root, "dist", "hook-bundle.cjs")).size, 300_000)
+    assert.isBelow(statSync(hookProgram).size, 3000)
+  })
+})
