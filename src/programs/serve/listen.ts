@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Server as NetServer } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -60,6 +60,8 @@ export const listen = <R>(
 ): Effect.Effect<number, CannotServe, Scope.Scope | R> =>
   Effect.gen(function* () {
     const runFork = Runtime.runFork(yield* Effect.runtime<R>())
+    // The other commands must not wait for its modules.
+    const { createServer } = yield* Effect.promise(() => import("node:http"))
     const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MILLIS, requestTimeout: REQUEST_MILLIS })
     const running = new Set<Fiber.RuntimeFiber<void>>()
     let isStopping = false
