@@ -59,7 +59,7 @@ module.exports = {
       comment: "The hook's start-up is paid after every tool call.",
       severity: "error",
       from: { path: "^src/programs/hook\\.ts$" },
-      to: { path: ["(^|/)node_modules/@effect/cli/", "^src/programs/cli"], reachable: true },
+      to: { path: ["(^|/)node_modules/@effect/cli/", "^src/programs/(cli|serve)"], reachable: true },
     },
     { name: "no-circular", severity: "error", from: { path: "^src/" }, to: { circular: true } },
     {

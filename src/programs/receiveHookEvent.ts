@@ -17,14 +17,16 @@ const agentEnvironment = Config.all({
   GROK_SESSION_ID: variable("GROK_SESSION_ID"),
 })
 
+type AgentEnvironment = Config.Config.Success<typeof agentEnvironment>
+
 /**
  * What a hook's payload says, as a tool use of this moment; none where the event is not about a finished call. The project
  * is that of the folder the session began in (`CLAUDE_PROJECT_DIR`), else of the payload's `cwd`.
  */
-export const receiveHookEvent = Effect.fn("receiveHookEvent")(function* (
+export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   payload: string,
-): Effect.fn.Return<Option.Option<ToolUse>, UndecodablePayload | ConfigError, ProjectResolver> {
-  const environment = yield* agentEnvironment
+  environment: Partial<AgentEnvironment>,
+): Effect.fn.Return<Option.Option<ToolUse>, UndecodablePayload, ProjectResolver> {
   const event = yield* decode(payload, environment)
   if (event._tag === "OtherHookEvent") return Option.none()
 
@@ -43,3 +45,9 @@ export const receiveHookEvent = Effect.fn("receiveHookEvent")(function* (
     source: "hook" as const,
   })
 })
+
+/** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */
+export const receiveHookEvent = (
+  payload: string,
+): Effect.Effect<Option.Option<ToolUse>, UndecodablePayload | ConfigError, ProjectResolver> =>
+  Effect.flatMap(agentEnvironment, (environment) => receiveFrom(payload, environment))

@@ -67,3 +67,45 @@ export const runCli = (home: string, args: ReadonlyArray<string>, options: RunOp
   runProgram(cliProgram, { ...options, args, env: { TOOLTRAIL_HOME: home, ...options.env } })
 
 export const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
+
+export interface ServerProcess {
+  readonly pid: number
+  readonly port: number
+  readonly token: string
+  readonly stderr: () => string
+  /** Sends the signal, and waits for the end. */
+  readonly end: (signal: NodeJS.Signals) => Promise<{ readonly code: number | null; readonly stdout: string }>
+}
+
+/** Starts `tooltrail serve` on a port of the system's choice, and waits until it listens. */
+export const startServer = (home: string, env: Record<string, string> = {}): Promise<ServerProcess> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cliProgram, "serve", "--port", "0"], {
+      env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home, ...env },
+    })
+    let stdout = ""
+    let stderr = ""
+    const ended = new Promise<{ code: number | null; stdout: string }>((end) =>
+      child.on("close", (code) => {
+        end({ code, stdout })
+        reject(new Error(`the server ended with ${code}: ${stderr}`))
+      }),
+    )
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text
+      const port = /listening on http:\/\/127\.0\.0\.1:(\d+)\/hook.*\n/.exec(stderr)?.[1]
+      if (port === undefined) return
+      resolve({
+        pid: child.pid ?? 0,
+        port: Number(port),
+        token: readFileSync(join(home, "serve.token"), "utf8").trim(),
+        stderr: () => stderr,
+        end: (signal) => {
+          child.kill(signal)
+          return ended
+        },
+      })
+    })
+    child.on("error", reject)
+  })

@@ -40,6 +40,17 @@ export const limit = Options.text("limit").pipe(
   }),
 )
 
+/** The port to listen on; 0 stands for any that is free. */
+export const port = Options.text("port").pipe(
+  Options.withDescription("The port to listen on, 0 for any that is free. Default: 4717."),
+  Options.withDefault("4717"),
+  Options.mapEffect((text) =>
+    /^\d{1,5}$/.test(text) && Number(text) <= 65_535
+      ? Effect.succeed(Number(text))
+      : Effect.fail(refuse(`--port: ${JSON.stringify(text)} is not a whole number from 0 to 65535`)),
+  ),
+)
+
 const chosenProject = Options.text("project").pipe(
   Options.withPseudoName("path"),
   Options.withDescription("Look at the project of this folder (default: of the current one)."),
@@ -58,7 +69,7 @@ export const folder = Options.all({ chosenProject, allProjects }).pipe(
 )
 
 /** Options that stand before a value. */
-const withValue = ["--since", "--limit", "--by", "--project"]
+const withValue = ["--since", "--limit", "--by", "--project", "--port"]
 
 /** Slips that the parser would only call an unknown argument: what is wrong, or nothing. */
 export const findSlip = (args: ReadonlyArray<string>): string | undefined => {

@@ -1,0 +1,145 @@
+// Drives the built `tooltrail serve` open-loop on a home of its own: node bench/serve.mjs [requests a second] [seconds]
+import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { Agent, request } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { performance } from "node:perf_hooks"
+import { Worker } from "node:worker_threads"
+import Database from "better-sqlite3"
+
+const CLIENTS = 8
+const [rate, seconds] = [process.argv[2] ?? "500", process.argv[3] ?? "60"].map(Number)
+if (!(rate > 0 && seconds > 0)) throw new Error("usage: node bench/serve.mjs [requests a second] [seconds]")
+
+const root = join(import.meta.dirname, "..")
+const home = mkdtempSync(join(tmpdir(), "tooltrail-bench-"))
+const server = spawn(process.execPath, [join(root, "dist", "tooltrail.cjs"), "serve", "--port", "0"], {
+  env: { PATH: process.env.PATH, TOOLTRAIL_HOME: home },
+  stdio: ["ignore", "inherit", "pipe"],
+})
+const ended = new Promise((resolve) => server.on("close", resolve))
+// Whatever happens here, nothing is left running.
+process.on("exit", () => {
+  server.kill("SIGKILL")
+  rmSync(home, { recursive: true, force: true })
+})
+
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1))
+
+const port = await new Promise((resolve, reject) => {
+  let said = ""
+  server.stderr.setEncoding("utf8").on("data", (text) => {
+    said += text
+    const address = /http:\/\/127\.0\.0\.1:(\d+)/.exec(said)
+    if (address !== null) resolve(Number(address[1]))
+  })
+  server.on("close", () => reject(new Error(`the server ended: ${said}`)))
+})
+const token = readFileSync(join(home, "serve.token"), "utf8").trim()
+
+const agents = Array.from({ length: CLIENTS }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+const tools = ["Bash", "Read", "Edit", "Grep", "mcp__github__search"]
+const payload = (n) =>
+  JSON.stringify({
+    hook_event_name: "PostToolUse",
+    session_id: `session-${n % CLIENTS}`,
+    cwd: root,
+    tool_name: tools[n % tools.length],
+    tool_use_id: `toolu_bench_${n}`,
+    tool_input: { command: "ls -la" },
+    tool_response: { stdout: "x".repeat(1500) },
+    duration_ms: n % 1000,
+  })
+
+const post = (n) =>
+  new Promise((resolve, reject) => {
+    const body = payload(n)
+    const call = request(
+      {
+        host: "127.0.0.1",
+        port,
+        path: "/hook",
+        method: "POST",
+        agent: agents[n % CLIENTS],
+        headers: {
+          authorization: `Bearer ${token}`,
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+        },
+      },
+      (response) => {
+        response.resume()
+        response.on("end", () =>
+          response.statusCode === 200 ? resolve() : reject(new Error(`answered ${response.statusCode}`)),
+        )
+      },
+    )
+    call.on("error", reject)
+    call.end(body)
+  })
+
+/** Waits where it disturbs nobody, for what is shorter than a timer's millisecond, and says when each request is due. */
+const metronome = `
+  const { parentPort, workerData } = require("node:worker_threads")
+  const { performance } = require("node:perf_hooks")
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  const now = () => performance.timeOrigin + performance.now()
+  const start = now() + 100
+  for (let n = 0; n < workerData.total; n++) {
+    const due = start + (n * 1000) / workerData.rate
+    while (now() < due) Atomics.wait(cell, 0, 0, due - now())
+    parentPort.postMessage(due)
+  }
+`
+
+const now = () => performance.timeOrigin + performance.now()
+
+/** Sends at the times that the rate tells, whatever the answers do. Latencies count from the time a request was due. */
+const drive = (first, total) =>
+  new Promise((resolve) => {
+    const latencies = []
+    const failures = []
+    let next = first
+    const finish = () => {
+      if (latencies.length + failures.length === total)
+        resolve({ latencies: latencies.sort((a, b) => a - b), failures })
+    }
+    new Worker(metronome, { eval: true, workerData: { total, rate } }).on("message", (due) =>
+      post(next++)
+        .then(
+          () => latencies.push(now() - due),
+          (error) => failures.push(error.message),
+        )
+        .then(finish),
+    )
+  })
+
+// What a server does in its first seconds is compiling.
+const warmUp = Math.round(rate)
+await drive(0, warmUp)
+const total = Math.round(rate * seconds)
+const { latencies, failures } = await drive(warmUp, total)
+for (const agent of agents) agent.destroy()
+const stopping = performance.now()
+server.kill("SIGTERM")
+const code = await ended
+const stopMillis = performance.now() - stopping
+
+const database = new Database(join(home, "tooltrail.db"), { readonly: true })
+const stored = database.prepare("SELECT count(*) AS n FROM tool_usage_events").get().n
+const counted = database.prepare("SELECT sum(usage_count) AS n FROM tool_registry").get().n
+database.close()
+
+const at = (share) =>
+  (latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? Number.NaN).toFixed(2)
+const sent = warmUp + total
+const isWhole = stored === sent && counted === sent
+console.log("| requests | a second | clients | p50 ms | p90 ms | p99 ms | max ms | stored = sent | stop ms |")
+console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+console.log(
+  `| ${total} | ${rate} | ${CLIENTS} | ${at(0.5)} | ${at(0.9)} | ${at(0.99)} | ${at(1)} | ${isWhole ? "yes" : `NO: ${stored} stored, ${counted} counted, ${sent} sent`} | ${stopMillis.toFixed(0)} |`,
+)
+if (failures.length > 0) console.error(`${failures.length} failed, first: ${failures[0]}`)
+if (code !== 0) console.error(`the server ended with ${code}`)
+process.exitCode = isWhole && failures.length === 0 && code === 0 ? 0 : 1

@@ -1,0 +1,36 @@
+import { closeSync, openSync } from "node:fs"
+import Database from "better-sqlite3"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { PersistenceError } from "../domain/PersistenceError.ts"
+
+/** Another process holds the lock. */
+export class LockHeld extends Data.TaggedError("LockHeld")<{ readonly path: string }> {}
+
+const isBusy = (cause: unknown) => cause instanceof Database.SqliteError && cause.code.startsWith("SQLITE_BUSY")
+
+const attempt = <A>(path: string, run: () => A): Effect.Effect<A, LockHeld | PersistenceError> =>
+  Effect.try({
+    try: run,
+    catch: (cause) =>
+      isBusy(cause)
+        ? new LockHeld({ path })
+        : new PersistenceError({ operation: `lock ${path}`, reason: "unavailable", cause }),
+  })
+
+/**
+ * Holds a lock on a file until the scope closes, or fails at once. It is SQLite's lock on an empty database, which the
+ * system lets go of when the process dies, however it dies; Node has no lock of its own.
+ */
+export const holdLock = (path: string): Effect.Effect<void, LockHeld | PersistenceError, Scope.Scope> =>
+  Effect.acquireRelease(
+    attempt(path, () => {
+      closeSync(openSync(path, "a", 0o600))
+      return new Database(path, { timeout: 0 })
+    }),
+    (database) => Effect.sync(() => database.close()),
+  ).pipe(
+    Effect.flatMap((database) => attempt(path, () => database.exec("BEGIN EXCLUSIVE"))),
+    Effect.asVoid,
+  )

@@ -1,0 +1,102 @@
+import { isUtf8 } from "node:buffer"
+import { timingSafeEqual } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { receiveFrom } from "../receiveHookEvent.ts"
+import { readBody } from "./readBody.ts"
+import type { Recorder } from "./recorder.ts"
+
+const LARGEST_BODY_BYTES = 16 * 1024 * 1024
+
+export interface Answer {
+  readonly status: number
+  /** A JSON value. */
+  readonly body: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const refuse = (status: number, error: string, headers: Readonly<Record<string, string>> = {}): Answer => ({
+  status,
+  body: { error },
+  headers,
+})
+
+/** To an agent, an empty object says that the hook has no opinion. */
+const accepted: Answer = { status: 200, body: {} }
+
+const isLoopback = (host: string | undefined, port: number) =>
+  host !== undefined && [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(host.toLowerCase())
+
+const isAuthorized = (authorization: string | undefined, token: Buffer) => {
+  const given = Buffer.from(/^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "")
+  return given.length === token.length && timingSafeEqual(given, token)
+}
+
+const takeCall = (request: IncomingMessage, recorder: Recorder): Effect.Effect<Answer, never, ProjectResolver> =>
+  Effect.gen(function* () {
+    const bytes = yield* readBody(request, LARGEST_BODY_BYTES)
+    if (!isUtf8(bytes)) yield* Effect.logWarning("the payload is not UTF-8")
+    // The server's own environment says nothing of its clients.
+    const use = yield* receiveFrom(bytes.toString("utf8"), {})
+    if (Option.isNone(use)) return accepted
+    const outcome = yield* recorder.record(use.value)
+    return outcome === "lost" ? refuse(503, "neither the store nor the spool can be written") : accepted
+  }).pipe(
+    Effect.catchTags({
+      BodyTooLarge: ({ limitBytes }) => Effect.succeed(refuse(413, `the body is longer than ${limitBytes} bytes`)),
+      BodyCutOff: () => Effect.succeed(refuse(400, "the body is cut off")),
+      UndecodablePayload: ({ message }) => Effect.as(Effect.logWarning(message), refuse(400, message)),
+    }),
+  )
+
+export interface HookAppOptions {
+  readonly port: number
+  readonly token: string
+  readonly recorder: Recorder
+}
+
+/**
+ * `POST /hook` records the call that the body tells of, `GET /health` says that the server is alive. Only for those who know
+ * the token, and who mean this machine: a name that was made to point here (DNS rebinding) stands in the Host header.
+ */
+export const makeHookApp = ({ port, token, recorder }: HookAppOptions) => {
+  const tokenBytes = Buffer.from(token)
+
+  const routes: Record<
+    string,
+    {
+      readonly method: string
+      readonly answer: (request: IncomingMessage) => Effect.Effect<Answer, never, ProjectResolver>
+    }
+  > = {
+    "/hook": { method: "POST", answer: (request) => takeCall(request, recorder) },
+    "/health": {
+      method: "GET",
+      answer: () =>
+        Effect.map(recorder.isStoreAvailable, (isAvailable) => ({
+          status: 200,
+          body: { status: "ok", store: isAvailable ? "available" : "unavailable" },
+        })),
+    },
+  }
+
+  return (request: IncomingMessage): Effect.Effect<Answer, never, ProjectResolver> => {
+    if (!isLoopback(request.headers.host, port)) {
+      return Effect.succeed(refuse(403, "the Host header does not name this machine"))
+    }
+    if (!isAuthorized(request.headers.authorization, tokenBytes)) {
+      return Effect.succeed(refuse(401, "the bearer token is missing or wrong", { "www-authenticate": "Bearer" }))
+    }
+    const path = (request.url ?? "").split("?")[0] ?? ""
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+    if (route === undefined) return Effect.succeed(refuse(404, "there are /hook and /health only"))
+    if (request.method !== route.method) {
+      return Effect.succeed(refuse(405, `${path} takes ${route.method} only`, { allow: route.method }))
+    }
+    return Effect.catchAllCause(route.answer(request), (cause) =>
+      Effect.as(Effect.logError("a request failed", cause), refuse(500, "the server failed; its log says how")),
+    )
+  }
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import { Server as NetServer } from "node:net"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { CannotServe } from "./CannotServe.ts"
+import type { Answer } from "./hookApp.ts"
+
+const HOST = "127.0.0.1"
+
+/** Clients reuse a connection after a pause, and lose a call where it is closed at that moment. */
+const KEEP_ALIVE_MILLIS = 75_000
+const REQUEST_MILLIS = 30_000
+
+/** A request may be under way on a connection that looks idle. */
+const GRACE = "100 millis"
+const LONGEST_STOP = "10 seconds"
+
+const start = (server: Server, port: number): Effect.Effect<number, CannotServe> =>
+  Effect.async((resume) => {
+    const fail = (error: NodeJS.ErrnoException) => {
+      const reason = error.code === "EADDRINUSE" ? "the port is taken; choose another with --port" : error.message
+      resume(Effect.fail(new CannotServe({ message: `could not listen on ${HOST}:${port}: ${reason}` })))
+    }
+    server.once("error", fail)
+    server.listen(port, HOST, () => {
+      server.off("error", fail)
+      const address = server.address()
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
+    })
+  })
+
+/** Accepts nobody any more, and ends when all that was accepted is answered. */
+const stop = (server: Server): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const closed = yield* Effect.fork(
+      // An HTTP server's own close would at once drop the connections that look idle.
+      Effect.async<void>((resume) => {
+        NetServer.prototype.close.call(server, () => resume(Effect.void))
+      }),
+    )
+    yield* Effect.sync(() => server.closeIdleConnections()).pipe(
+      Effect.delay(GRACE),
+      Effect.forever,
+      Effect.raceFirst(Fiber.await(closed)),
+      Effect.interruptible,
+      Effect.timeout(LONGEST_STOP),
+      Effect.catchAll(() => Effect.sync(() => server.closeAllConnections())),
+    )
+  })
+
+/**
+ * Serves on the loopback address until the scope closes. Returns the port, which is of the system's choice for port 0. It is
+ * node:http without a layer between, which would cost a quarter of a millisecond a request.
+ */
+export const listen = <R>(
+  requestedPort: number,
+  makeApp: (port: number) => (request: IncomingMessage) => Effect.Effect<Answer, never, R>,
+): Effect.Effect<number, CannotServe, Scope.Scope | R> =>
+  Effect.gen(function* () {
+    const runFork = Runtime.runFork(yield* Effect.runtime<R>())
+    // The other commands must not wait for its modules.
+    const { createServer } = yield* Effect.promise(() => import("node:http"))
+    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MILLIS, requestTimeout: REQUEST_MILLIS })
+    const running = new Set<Fiber.RuntimeFiber<void>>()
+    let isStopping = false
+
+    const write = (response: ServerResponse, { status, body, headers }: Answer) => {
+      const text = JSON.stringify(body)
+      response.writeHead(status, {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(text),
+        ...headers,
+        ...(isStopping ? { connection: "close" } : {}),
+      })
+      response.end(text)
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        isStopping = true
+        yield* stop(server)
+        yield* Fiber.awaitAll(running)
+      }),
+    )
+    const port = yield* start(server, requestedPort)
+    const app = makeApp(port)
+    server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      const fiber = runFork(Effect.map(app(request), (answer) => write(response, answer)))
+      running.add(fiber)
+      fiber.addObserver(() => running.delete(fiber))
+    })
+    return port
+  })

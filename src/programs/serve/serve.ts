@@ -1,0 +1,54 @@
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { FileLogger } from "../../layers/FileLogger.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { holdLock } from "../../layers/holdLock.ts"
+import { makeHomeFolder } from "../../layers/homeFolder.ts"
+import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
+import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
+import { SpoolFiles } from "../../layers/SpoolFiles.ts"
+import { tokenFile } from "../../layers/tokenFile.ts"
+import { Home } from "../../services/Home.ts"
+import { CannotServe } from "./CannotServe.ts"
+import { makeHookApp } from "./hookApp.ts"
+import { listen } from "./listen.ts"
+import { makeRecorder } from "./recorder.ts"
+
+const Resolver = Layer.provide(
+  ProjectResolverRemembering({ capacity: 1000, timeToLive: "10 seconds" }),
+  ProjectResolverLive,
+)
+
+const serving = (port: number) =>
+  Effect.gen(function* () {
+    const home = yield* Home
+    yield* Effect.try({
+      try: () => makeHomeFolder(home.directory),
+      catch: (cause) =>
+        new PersistenceError({ operation: `make the folder ${home.directory}`, reason: "unavailable", cause }),
+    })
+    yield* holdLock(join(home.directory, "serve.lock")).pipe(
+      Effect.catchTag(
+        "LockHeld",
+        () => new CannotServe({ message: `tooltrail serve is running already for ${home.directory}` }),
+      ),
+    )
+    const tokenPath = join(home.directory, "serve.token")
+    const token = yield* tokenFile(tokenPath)
+    const recorder = yield* makeRecorder
+    const actualPort = yield* listen(port, (port) => makeHookApp({ port, token, recorder }))
+    yield* Effect.logInfo(`listening on http://127.0.0.1:${actualPort}/hook; the bearer token is in ${tokenPath}`)
+    return yield* Effect.never
+  })
+
+/** Records what agents post, until it is interrupted. Port 0 stands for one of the system's choice. */
+export const serve = (port: number): Effect.Effect<never, CannotServe | PersistenceError> =>
+  serving(port).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.merge(Layer.provideMerge(SpoolFiles, HomeLive), Resolver)),
+    Effect.provide(FileLogger),
+    // Nobody collects the spans, and they are a large part of a call's cost.
+    Effect.withTracerEnabled(false),
+  )

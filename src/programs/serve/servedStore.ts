@@ -1,0 +1,149 @@
+import { type Stats, statSync } from "node:fs"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { Timestamp } from "../../domain/Timestamp.ts"
+import { type Store, StoreLive } from "../../layers/Store.ts"
+import { DrainLedger } from "../../services/DrainLedger.ts"
+import { Home } from "../../services/Home.ts"
+import { Projects } from "../../services/Projects.ts"
+
+/** All clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
+const BUSY_TIMEOUT_MILLIS = 250
+
+interface OpenStore {
+  readonly _tag: "Open"
+  readonly services: Context.Context<Store>
+  readonly file: Stats | undefined
+  readonly close: Effect.Effect<void>
+}
+
+type State =
+  | OpenStore
+  /** Whoever needs it next opens it. */
+  | { readonly _tag: "Closed" }
+  /** Nobody is kept waiting for it until `reopen` finds it usable. */
+  | { readonly _tag: "Unavailable"; readonly error: PersistenceError }
+
+/** The store of a long-lived process. Its effects must not overlap. */
+export interface ServedStore {
+  /** Runs with the store. What it fails with does not change the store's state. */
+  readonly use: <A, E>(effect: Effect.Effect<A, E, Store>) => Effect.Effect<A, E | PersistenceError>
+  /** Has the store opened anew by the next who uses it: the SQL client remembers failed statements for ten minutes. */
+  readonly renew: Effect.Effect<void>
+  /** Lets every `use` fail with this error from now on. */
+  readonly giveUp: (error: PersistenceError) => Effect.Effect<void>
+  /** Opens a store that was given up. True where it is usable again by that. */
+  readonly reopen: Effect.Effect<boolean>
+  readonly isAvailable: Effect.Effect<boolean>
+}
+
+const isSameFile = (a: Stats | undefined, b: Stats | undefined) => a?.ino === b?.ino && a?.dev === b?.dev
+
+const canWrite = Effect.flatMap(DrainLedger, (ledger) => ledger.atomically(Effect.void))
+
+/** More projects than this are not remembered to be remembered. */
+const MOST_PROJECTS = 1000
+
+/**
+ * A project that was seen in this second already needs no statement. Those who record only log what goes wrong with a
+ * project, so that it is noted here.
+ */
+const thrifty = (projects: Context.Tag.Service<Projects>, onFailure: () => void): Context.Tag.Service<Projects> => {
+  const lastSeen = new Map<string, Timestamp>()
+  return {
+    ...projects,
+    remember: (project, seenAt) =>
+      Effect.suspend(() =>
+        lastSeen.get(project.hash) === seenAt
+          ? Effect.void
+          : projects.remember(project, seenAt).pipe(
+              Effect.tapBoth({
+                onFailure: () => Effect.sync(onFailure),
+                onSuccess: () =>
+                  Effect.sync(() => {
+                    if (lastSeen.size >= MOST_PROJECTS) lastSeen.clear()
+                    lastSeen.set(project.hash, seenAt)
+                  }),
+              }),
+            ),
+      ),
+  }
+}
+
+export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Scope> = Effect.gen(function* () {
+  const home = yield* Home
+  const unusable = (cause: unknown) =>
+    cause instanceof PersistenceError
+      ? cause
+      : new PersistenceError({ operation: `use the store ${home.database}`, reason: "unavailable", cause })
+  const lookAtFile = () => statSync(home.database, { throwIfNoEntry: false })
+
+  const live = Layer.provide(
+    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "create" }),
+    Layer.succeed(Home, home),
+  )
+
+  let state: State = { _tag: "Closed" }
+  let isStale = false
+
+  const leave = (next: Exclude<State, OpenStore>) =>
+    Effect.suspend(() => {
+      const left = state
+      state = next
+      return left._tag === "Open" ? left.close : Effect.void
+    })
+
+  const open = Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const close = Effect.catchAllCause(Scope.close(scope, Exit.void), (cause) => Effect.logWarning(cause))
+    const services = yield* Layer.buildWithScope(live, scope).pipe(
+      Effect.tap((built) => Effect.provide(canWrite, built)),
+      Effect.catchAllDefect(Effect.fail),
+      Effect.mapError(unusable),
+      Effect.onError(() => close),
+    )
+    const file = yield* Effect.orElseSucceed(Effect.try(lookAtFile), () => undefined)
+    isStale = false
+    const opened: OpenStore = {
+      _tag: "Open",
+      services: Context.add(
+        services,
+        Projects,
+        thrifty(Context.get(services, Projects), () => {
+          isStale = true
+        }),
+      ),
+      file,
+      close,
+    }
+    state = opened
+    return opened
+  }).pipe(Effect.tapError((error) => leave({ _tag: "Unavailable", error })))
+
+  /** What is written to a store that was replaced, as by a restore, nobody finds again. */
+  const isCurrent = ({ file }: OpenStore) => !isStale && isSameFile(lookAtFile(), file)
+
+  const opened: Effect.Effect<OpenStore, PersistenceError> = Effect.suspend(() => {
+    if (state._tag === "Unavailable") return Effect.fail(state.error)
+    if (state._tag === "Open" && isCurrent(state)) return Effect.succeed(state)
+    return Effect.zipRight(leave({ _tag: "Closed" }), open)
+  })
+
+  yield* Effect.addFinalizer(() => leave({ _tag: "Closed" }))
+
+  return {
+    use: (effect) => Effect.flatMap(opened, ({ services }) => Effect.provide(effect, services)),
+    renew: leave({ _tag: "Closed" }),
+    giveUp: (error) => leave({ _tag: "Unavailable", error }),
+    reopen: Effect.suspend(() =>
+      state._tag === "Unavailable"
+        ? Effect.match(open, { onFailure: () => false, onSuccess: () => true })
+        : Effect.succeed(false),
+    ),
+    isAvailable: Effect.sync(() => state._tag !== "Unavailable"),
+  }
+})
