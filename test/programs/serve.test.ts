@@ -16,7 +16,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import { fromRoot } from "../../src/domain/Project.ts"
+import { projectFromRoot } from "../../src/domain/projectFromRoot.ts"
 import { ProjectResolverRemembering } from "../../src/layers/ProjectResolverRemembering.ts"
 import { ProjectResolver } from "../../src/services/ProjectResolver.ts"
 import {
@@ -139,7 +139,7 @@ describe("the built server", () => {
     readStore(home, (all) => {
       assert.deepStrictEqual(all("SELECT root FROM projects"), [{ root: "/the/project" }])
       assert.deepStrictEqual(all("SELECT project_hash, agent FROM tool_usage_events ORDER BY id"), [
-        { project_hash: fromRoot("/the/project").hash, agent: "claude-code" },
+        { project_hash: projectFromRoot("/the/project").hash, agent: "claude-code" },
         { project_hash: null, agent: "claude-code" },
       ])
     })
@@ -388,7 +388,7 @@ describe("a resolver that remembers", () => {
       resolve: (start) =>
         Effect.sync(() => {
           asked.push(start)
-          return fromRoot(start)
+          return projectFromRoot(start)
         }),
     })
     return Effect.gen(function* () {

@@ -2,13 +2,11 @@ import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
-import { FileLogger } from "../../layers/FileLogger.ts"
-import { HomeLive } from "../../layers/HomeLive.ts"
+import { HookEnvironment } from "../../layers/HookEnvironment.ts"
 import { holdLock } from "../../layers/holdLock.ts"
 import { makeHomeFolder } from "../../layers/homeFolder.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
-import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { tokenFile } from "../../layers/tokenFile.ts"
 import { Home } from "../../services/Home.ts"
 import { CannotServe } from "./CannotServe.ts"
@@ -47,8 +45,7 @@ const serving = (port: number) =>
 export const serve = (port: number): Effect.Effect<never, CannotServe | PersistenceError> =>
   serving(port).pipe(
     Effect.scoped,
-    Effect.provide(Layer.merge(Layer.provideMerge(SpoolFiles, HomeLive), Resolver)),
-    Effect.provide(FileLogger),
+    Effect.provide(Layer.provideMerge(Resolver, HookEnvironment)),
     // Nobody collects the spans, and they are a large part of a call's cost.
     Effect.withTracerEnabled(false),
   )
