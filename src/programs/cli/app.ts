@@ -8,10 +8,13 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import { backup } from "./backup.ts"
 import { described } from "./described.ts"
+import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
+import { restore } from "./restore.ts"
 import { session } from "./session.ts"
 import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
@@ -26,7 +29,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, log, hook]),
+  Command.withSubcommands([top, tool, session, tools, log, doctor, backup, restore, hook]),
 )
 
 const run = Command.run(tooltrail, {
@@ -60,7 +63,7 @@ const refuse = (argv: ReadonlyArray<string>, what: string) =>
 /** Runs one command line, `node` and the script's name first. Wrong usage fails with what was wrong, on one line. */
 export const runCommandLine = (
   argv: ReadonlyArray<string>,
-): Effect.Effect<void, WrongUsage | PersistenceError, CliApp.CliApp.Environment> =>
+): Effect.Effect<void, WrongUsage | PersistenceError | NeedsAttention, CliApp.CliApp.Environment> =>
   Effect.gen(function* () {
     const slip = findSlip(argv.slice(2))
     if (slip !== undefined) return yield* refuse(argv, slip)
