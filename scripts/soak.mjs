@@ -202,11 +202,14 @@ const diskFull = async () => {
     const home = join(disk, "home")
     await hook(home, "first")
     await cli(home, "top")
-    // As much as fits, to the last byte.
-    spawnSync("dd", ["if=/dev/zero", `of=${join(disk, "ballast")}`, "bs=4k"], { stdio: "ignore" })
-    const finished = await inWaves(20, 4, (n) => hook(home, `full-${n}`))
+    const finished = []
+    for (let wave = 0; wave < 5; wave++) {
+      // As much as fits, to the last byte, also what the reserve gave back meanwhile.
+      spawnSync("dd", ["if=/dev/zero", `of=${join(disk, `filling-${wave}`)}`, "bs=4k"], { stdio: "ignore" })
+      finished.push(...(await inWaves(4, 4, (n) => hook(home, `full-${wave}-${n}`))))
+    }
     const waiting = spooled(home).length
-    rmSync(join(disk, "ballast"))
+    for (let wave = 0; wave < 5; wave++) rmSync(join(disk, `filling-${wave}`))
     await cli(home, "top")
     const { events, distinct, aggregate } = countsOf(home)
     const failures = finished.filter((one) => !isQuiet(one)).length
