@@ -158,7 +158,7 @@ describe("many processes", () => {
   it("drain a spool at once and store each call once", async () => {
     const home = await usedHome()
     mkdirSync(spool(home), { mode: 0o700 })
-    const count = 600
+    const count = 300
     for (let n = 0; n < count; n++) {
       // A call without an id is kept from counting twice by the drain alone.
       const use = toolUse({ toolUseId: n % 2 === 0 ? `spooled-${n}` : null })

@@ -96,7 +96,11 @@ describe("restore", () => {
     await runHook(home, payload("c"))
     writer.exec("COMMIT")
     writer.close()
+    const late = new Database(store(home))
     const said = succeeds(await runCli(home, ["restore", backup]))
+    // Else it would write into the store that was moved, with a WAL under the new one's name.
+    assert.throws(() => late.exec("INSERT INTO tool_usage_events (tool_name) VALUES ('late')"), "readonly")
+    late.close()
     const [replaced = ""] = replacedIn(home)
     assert.deepStrictEqual(said, [
       `Kept the store that was there as ${join(home, replaced)}`,
