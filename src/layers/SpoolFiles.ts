@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,11 +10,15 @@ import { Home } from "../services/Home.ts"
 import { Spool } from "../services/Spool.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { onDemand } from "./onDemand.ts"
+import { fillReserve, shrinkReserve } from "./spoolReserve.ts"
 
 const SUFFIX = ".json"
 const spoolLines = onDemand(() => import("../domain/SpooledCall.ts"))
+const DRAFT_SUFFIX = `${SUFFIX}.part`
+const DRAFT_LIFETIME_MILLIS = 60_000
 
-const isMissing = (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT"
+const hasCode = (error: unknown, ...codes: ReadonlyArray<string>) =>
+  error instanceof Error && "code" in error && codes.includes(String(error.code))
 
 /** Runs file operations; what they throw becomes a `PersistenceError`, and a file that is not there `whenMissing`. */
 const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Effect.Effect<A, PersistenceError> => {
@@ -26,7 +30,7 @@ const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Eff
     ? trying
     : Effect.catchIf(
         trying,
-        ({ cause }) => isMissing(cause),
+        ({ cause }) => hasCode(cause, "ENOENT"),
         () => Effect.sync(whenMissing),
       )
 }
@@ -35,34 +39,42 @@ const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Eff
 export const makeSpool = Effect.gen(function* () {
   const home = yield* Home
   const aside = join(home.spool, "unreadable")
+  const reserve = join(home.spool, "reserve")
   const pathOf = (name: string) => join(home.spool, name)
 
-  const namesIn = (folder: string) =>
+  const namesIn = (folder: string, suffix: string) =>
     attempt(
       `look into ${folder}`,
       () =>
         readdirSync(folder)
-          .filter((name) => name.endsWith(SUFFIX))
+          .filter((name) => name.endsWith(suffix))
           .sort(),
       () => [],
     )
+
+  const makeRoom = attempt("use the reserve", () => shrinkReserve(reserve)).pipe(Effect.orElseSucceed(() => false))
 
   return Spool.of({
     append: Effect.fn("Spool.append")(function* (call) {
       const millis = yield* Clock.currentTimeMillis
       // The time comes first, so that names sort by age; the rest makes them unique on the machine.
       const name = `${String(millis).padStart(15, "0")}-${process.pid}-${Math.random().toString(36).slice(2, 10)}${SUFFIX}`
+      const draft = pathOf(`${name}.part`)
       yield* attempt(`keep the call in the spool ${home.spool}`, () => {
         makeHomeFolder(home.directory)
         mkdirSync(home.spool, { recursive: true, mode: 0o700 })
         // Nobody reads it before it is whole.
-        const draft = pathOf(`${name}.part`)
         writeFileSync(draft, `${JSON.stringify(call)}\n`, { mode: 0o600, flag: "wx" })
         renameSync(draft, pathOf(name))
-      })
+      }).pipe(
+        Effect.tapError(() => Effect.ignore(attempt("remove a draft", () => rmSync(draft, { force: true })))),
+        Effect.retry({
+          while: ({ cause }) => (hasCode(cause, "ENOSPC", "EDQUOT") ? makeRoom : Effect.succeed(false)),
+        }),
+      )
     }),
 
-    list: namesIn(home.spool),
+    list: namesIn(home.spool, SUFFIX),
 
     read: Effect.fn("Spool.read")(function* (name) {
       const line = yield* attempt<string | undefined>(
@@ -91,7 +103,34 @@ export const makeSpool = Effect.gen(function* () {
       ),
     ),
 
-    listAside: namesIn(aside),
+    listAside: namesIn(aside, SUFFIX),
+
+    listDrafts: Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const names = yield* namesIn(home.spool, DRAFT_SUFFIX)
+      const isOld = (name: string) => {
+        const file = statSync(pathOf(name), { throwIfNoEntry: false })
+        return file !== undefined && now - file.mtimeMs > DRAFT_LIFETIME_MILLIS
+      }
+      return yield* attempt(`look into ${home.spool}`, () => names.filter(isOld))
+    }),
+
+    settleDraft: Effect.fn("Spool.settleDraft")(function* (name) {
+      const { decodeSpoolLine } = yield* spoolLines
+      return yield* attempt(`settle the draft ${name}`, () => {
+        if (Option.isNone(decodeSpoolLine(readFileSync(pathOf(name), "utf8")))) {
+          rmSync(pathOf(name), { force: true })
+          return "removed"
+        }
+        renameSync(pathOf(name), pathOf(name.slice(0, -".part".length)))
+        return "recovered"
+      })
+    }),
+
+    keepReserve: attempt(`keep a reserve in ${home.spool}`, () => {
+      mkdirSync(home.spool, { recursive: true, mode: 0o700 })
+      fillReserve(reserve)
+    }),
   })
 })
 

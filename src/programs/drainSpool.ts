@@ -43,6 +43,11 @@ const drainCall = Effect.fn("drainCall")(function* (name: string) {
   return true
 })
 
+/** Where there is no room for it, or none to write at all, calls are still spooled without. */
+export const keepReserve: Effect.Effect<void, never, Spool> = Effect.flatMap(Spool, (spool) => spool.keepReserve).pipe(
+  Effect.catchTag("PersistenceError", (error) => Effect.logDebug(error.message)),
+)
+
 /** Stores the spooled calls, oldest first and each exactly once, at most `limit` of them. Returns how many it stored. */
 export const drainSpool = Effect.fn("drainSpool")(function* (
   limit: number = Number.POSITIVE_INFINITY,
@@ -57,5 +62,6 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
     yield* Effect.forEach(batch, spool.remove, { discard: true })
     yield* ledger.forget(batch)
   }
+  if (names.length > 0) yield* keepReserve
   return stored
 })

@@ -20,5 +20,11 @@ export class Spool extends Context.Tag("tooltrail/services/Spool")<
     readonly setAside: (name: string) => Effect.Effect<void, PersistenceError>
     /** The names of what was set aside. */
     readonly listAside: Effect.Effect<ReadonlyArray<string>, PersistenceError>
+    /** The names of calls that a killed process was still writing more than a minute ago. */
+    readonly listDrafts: Effect.Effect<ReadonlyArray<string>, PersistenceError>
+    /** Takes a draft that holds a whole call into the spool, and removes one that holds none. */
+    readonly settleDraft: (name: string) => Effect.Effect<"recovered" | "removed", PersistenceError>
+    /** Sets space aside, unless it is, for calls that come when the disk is full. */
+    readonly keepReserve: Effect.Effect<void, PersistenceError>
   }
 >() {}

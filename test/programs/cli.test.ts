@@ -278,7 +278,7 @@ describe("the rest of the command line", () => {
   })
 
   it("help: every command has an example, without colour off a terminal", async () => {
-    for (const command of ["top", "tool", "session", "tools", "log", "hook", ""]) {
+    for (const command of ["top", "tool", "session", "tools", "log", "doctor", "backup", "restore", "hook", ""]) {
       const finished = await ask([...(command === "" ? [] : [command]), "--help"])
       assert.strictEqual(finished.code, 0)
       assert.match(finished.stdout, new RegExp(`Example: tooltrail ${command}`))

@@ -30,6 +30,9 @@ const homeAt = (directory: string) =>
 
 const withHome = (directory: string) => Layer.merge(StoreMemory, Layer.provideMerge(SpoolFiles, homeAt(directory)))
 
+/** The files of calls in the spool. */
+const waiting = (home: string) => readdirSync(join(home, "spool")).filter((name) => name !== "reserve")
+
 const events = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql<{ tool_name: string; created_at: string }>`SELECT * FROM tool_usage_events ORDER BY id`,
@@ -61,7 +64,7 @@ describe("the spool", () => {
         (yield* events).map((event) => [event.tool_name, event.created_at]),
         [1, 2, 3].map((second) => [`tool ${second}`, `1970-01-01 00:00:0${second}`]),
       )
-      assert.isEmpty(readdirSync(join(home, "spool")))
+      assert.isEmpty(waiting(home))
       assert.strictEqual(yield* drainSpool(), 0)
     }).pipe(Effect.provide(withHome(home)))
   })
@@ -88,7 +91,7 @@ describe("the spool", () => {
       writeFileSync(join(home, "spool", name ?? ""), content)
       assert.strictEqual(yield* drainSpool(), 0)
       assert.lengthOf(yield* events, 1)
-      assert.isEmpty(readdirSync(join(home, "spool")))
+      assert.isEmpty(waiting(home))
       assert.isEmpty(yield* sql`SELECT * FROM drained_calls`)
     }).pipe(Effect.provide(withHome(home)))
   })
@@ -179,7 +182,7 @@ describe("the built programs and the spool", () => {
         assert.include(stderr, "database is locked; the call is kept in the spool")
         assert.isBelow(millis, 2500)
       }
-      assert.lengthOf(readdirSync(join(home, "spool")), 3)
+      assert.lengthOf(waiting(home), 3)
       const before = totals(home)
       if (drains === "hook") await runHook(home, payload("4"))
       else await runCli(home, ["top"])
@@ -189,7 +192,7 @@ describe("the built programs and the spool", () => {
         successes: before.successes + added,
         aggregate: before.aggregate + added,
       })
-      assert.isEmpty(readdirSync(join(home, "spool")))
+      assert.isEmpty(waiting(home))
     }
   })
 
@@ -201,7 +204,7 @@ describe("the built programs and the spool", () => {
     assert.deepStrictEqual([finished.code, finished.stdout, lines(finished.stderr).length], [0, "", 1])
     assert.include(finished.stderr, "it has schema 999")
     assert.strictEqual(totals(home).events, 1)
-    assert.lengthOf(readdirSync(join(home, "spool")), 1)
+    assert.lengthOf(waiting(home), 1)
     changeStore(home, "DELETE FROM effect_sql_migrations WHERE migration_id = 999")
     await runCli(home, ["top"])
     assert.strictEqual(totals(home).events, 2)

@@ -12,16 +12,25 @@ import { HomeLive } from "../../layers/HomeLive.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { type Store, StoreLive } from "../../layers/Store.ts"
+import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
-import { drainSpool } from "../drainSpool.ts"
+import { drainSpool, keepReserve } from "../drainSpool.ts"
+import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
 import { formatTime } from "./time.ts"
 
 const BUSY_TIMEOUT_MILLIS = 5000
 
-const ReadStore = Layer.provide(StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "fail" }), HomeLive)
+/** The store where there is one. */
+export const PresentStoreOnly = Layer.provide(
+  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "fail" }),
+  HomeLive,
+)
 
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
+
+/** The store where there is one, with its spool. */
+export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
 
 export interface View extends OutputStyle {
   /** A stored time as the person wants it. */
@@ -38,7 +47,10 @@ export interface Question<Answer> {
 
 /** What waits in the spool belongs into the answer. */
 const drainFirst = drainSpool().pipe(
-  Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)),
+  Effect.catchTag("PersistenceError", (error) =>
+    isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
+  ),
+  Effect.zipRight(keepReserve),
 )
 
 const nothingRecorded = ({ message }: StoreMissing) =>
@@ -51,7 +63,7 @@ export const answer = <Answer>(
 ): Effect.Effect<void, PersistenceError> =>
   Effect.gen(function* () {
     const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
-      Effect.provide(Layer.mergeAll(ReadStore, ProjectResolverLive, ReadSpool)),
+      Effect.provide(Layer.merge(PresentStore, ProjectResolverLive)),
     )
     if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))
     const now = yield* Clock.currentTimeMillis
@@ -63,6 +75,9 @@ export const answer = <Answer>(
       options.json
         ? Effect.zipRight(Effect.logWarning(missing.message), Console.log(JSON.stringify(question.toJson(undefined))))
         : Console.log(nothingRecorded(missing)),
+    ),
+    Effect.catchTag("PersistenceError", (error) =>
+      Effect.flip(explainDamage(error)).pipe(Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive))),
     ),
   )
 

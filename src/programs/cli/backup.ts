@@ -1,0 +1,31 @@
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { printable } from "../../domain/printable.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { StoreFile } from "../../services/StoreFile.ts"
+import { explainDamage } from "./damage.ts"
+import { described } from "./described.ts"
+import { argument } from "./options.ts"
+
+const path = argument(
+  "path",
+  "The file to write; where it is left out, one of its own among the home folder's backups.",
+).pipe(Args.optional)
+
+export const backup = Command.make("backup", { path }, ({ path }) =>
+  Effect.gen(function* () {
+    const store = yield* StoreFile
+    yield* Console.log(`Backed up to ${printable(yield* store.backup(path))}`)
+  }).pipe(
+    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.catchTag("StoreMissing", (cause) =>
+      Effect.fail(new PersistenceError({ operation: "back up", reason: "unavailable", cause })),
+    ),
+    Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
+  ),
+).pipe(described("Copies the store to a checked file, while calls go on being recorded.", "tooltrail backup"))

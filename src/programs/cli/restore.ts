@@ -1,0 +1,40 @@
+import * as Command from "@effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { printable } from "../../domain/printable.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { StoreFile } from "../../services/StoreFile.ts"
+import { counted } from "../counted.ts"
+import { drainSpool } from "../drainSpool.ts"
+import { PresentStore } from "./answer.ts"
+import { described } from "./described.ts"
+import { argument } from "./options.ts"
+
+const path = argument("path", "The backup to restore. It is only read.")
+
+export const restore = Command.make("restore", { path }, ({ path }) =>
+  Effect.gen(function* () {
+    const store = yield* StoreFile
+    const { calls, replaced } = yield* store.restore(path)
+    if (Option.isSome(replaced)) {
+      yield* Console.log(`Kept the store that was there as ${printable(replaced.value)}`)
+    }
+    yield* Console.log(`Restored ${printable(path)}, which holds ${counted(calls, "call")}`)
+    const drained = yield* Effect.provide(drainSpool(), PresentStore)
+    yield* Console.log(`Stored ${counted(drained, "call")} from the spool`)
+  }).pipe(
+    Effect.catchTag("StoreMissing", (cause) =>
+      Effect.fail(new PersistenceError({ operation: "drain the spool", reason: "unavailable", cause })),
+    ),
+    Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
+  ),
+).pipe(
+  described(
+    "Puts a checked copy of a backup in the store's place, keeps the store that was there, and stores the spooled calls.",
+    "tooltrail restore tooltrail-20260131-235959.db",
+  ),
+)

@@ -1,0 +1,244 @@
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import { AllProjects } from "../domain/Project.ts"
+import type { StoreMissing } from "../domain/StoreMissing.ts"
+import type { RegistryDrift } from "../domain/Tool.ts"
+import type { Store } from "../layers/Store.ts"
+import { Home } from "../services/Home.ts"
+import { HomeFiles } from "../services/HomeFiles.ts"
+import { HookCost } from "../services/HookCost.ts"
+import { Spool } from "../services/Spool.ts"
+import { StoreFile } from "../services/StoreFile.ts"
+import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { UsageEvents } from "../services/UsageEvents.ts"
+import { counted } from "./counted.ts"
+import { drainSpool, keepReserve } from "./drainSpool.ts"
+
+/** `problem`: a person has to do something. `warning`: good to know. */
+export interface Check {
+  readonly name: string
+  readonly status: "ok" | "warning" | "problem"
+  readonly message: string
+}
+
+export interface DoctorOptions {
+  readonly version: string
+  /** Opens the store; it is not used where the store is missing or damaged, or, without a repair, of an older schema. */
+  readonly store: Layer.Layer<Store, PersistenceError | StoreMissing>
+  /** What helps a damaged store, as a part of a sentence. */
+  readonly howToRestore: Effect.Effect<string, never, Home | StoreFile>
+  /** Says it of an error that speaks of a damaged store; leaves others as they are. */
+  readonly explainDamage: (error: PersistenceError) => Effect.Effect<PersistenceError, never, Home | StoreFile>
+}
+
+type Surroundings = Home | HomeFiles | HookCost | Spool | StoreFile
+
+const OLDEST_NODE = [20, 19] as const
+const SLOW_HOOK_MILLIS = 300
+
+/** A hook that runs just now has written its event and not yet the aggregate. */
+const SETTLING = "300 millis"
+
+const check =
+  (name: string, status: Check["status"]) =>
+  (message: string): Check => ({ name, status, message })
+
+/** A check that cannot be made is a problem. */
+const orProblem =
+  (name: string) =>
+  <R>(effect: Effect.Effect<ReadonlyArray<Check>, { readonly message: string }, R>) =>
+    Effect.catchAll(effect, (error) => Effect.succeed([check(name, "problem")(error.message)]))
+
+const checkVersions = (version: string) =>
+  Effect.sync(() => {
+    const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+    const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])
+    const advice = isOld ? `; it needs Node ${OLDEST_NODE.join(".")} or newer` : ""
+    return [
+      check("versions", isOld ? "problem" : "ok")(`tooltrail ${version} on Node ${process.versions.node}${advice}`),
+    ]
+  })
+
+const checkPermissions = Effect.gen(function* () {
+  const files = yield* HomeFiles
+  const loose = yield* files.findLoose
+  const [first] = loose
+  if (first === undefined) return [check("permissions", "ok")("only you can read what tooltrail keeps")]
+  const which = `${first.path} has mode ${first.mode.toString(8)}, it should have ${first.wanted.toString(8)}`
+  const others = loose.length > 1 ? `, and ${loose.length - 1} more` : ""
+  return [
+    check("permissions", "problem")(`others may read what tooltrail keeps: ${which}${others}; --repair closes it`),
+  ]
+}).pipe(orProblem("permissions"))
+
+const checkSpool = Effect.gen(function* () {
+  const spool = yield* Spool
+  const waiting = (yield* spool.list).length
+  const aside = (yield* spool.listAside).length
+  return [
+    waiting === 0
+      ? check("spool", "ok")("no call waits to be stored")
+      : check("spool", "warning")(`${counted(waiting, "call")} to be stored by the next hook, query or --repair`),
+    ...(aside === 0
+      ? []
+      : [
+          check(
+            "set aside",
+            "problem",
+          )(
+            `${counted(aside, "spooled call")} could not be read; look at ${(yield* Home).spool}/unreadable and remove what is of no use`,
+          ),
+        ]),
+  ]
+}).pipe(orProblem("spool"))
+
+const checkDrafts = Effect.gen(function* () {
+  const { findDrafts } = yield* HomeFiles
+  const { listDrafts } = yield* Spool
+  const drafts = (yield* findDrafts).length + (yield* listDrafts).length
+  return [
+    drafts === 0
+      ? check("drafts", "ok")("no process left a half-written file behind")
+      : check(
+          "drafts",
+          "warning",
+        )(`${counted(drafts, "half-written file")} of killed processes; --repair clears them up`),
+  ]
+}).pipe(orProblem("drafts"))
+
+const sameRow = (a: RegistryDrift, b: RegistryDrift) => a.name === b.name && a.project_hash === b.project_hash
+
+const findLastingDrift = Effect.gen(function* () {
+  const { findDrift } = yield* ToolRegistry
+  const first = yield* findDrift
+  if (first.length === 0) return first
+  yield* Effect.sleep(SETTLING)
+  return (yield* findDrift).filter((row) => first.some((earlier) => sameRow(earlier, row)))
+})
+
+const checkContent = Effect.gen(function* () {
+  const [first, ...others] = yield* findLastingDrift
+  const events = yield* UsageEvents
+  const [newest] = yield* events.getNewest(AllProjects, 1)
+  const more = others.length > 0 ? `, and ${counted(others.length, "more tool")}` : ""
+  return [
+    first === undefined
+      ? check("counts", "ok")("every tool's count is what its calls add up to")
+      : check(
+          "counts",
+          "problem",
+        )(
+          `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
+        ),
+    newest === undefined
+      ? check("last call", "warning")("the store holds no call; is the hook registered?")
+      : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`),
+  ]
+})
+
+const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
+  Effect.gen(function* () {
+    const { inspect } = yield* StoreFile
+    const { schema, programSchema, damage } = yield* inspect
+    const [finding] = damage
+    const integrity =
+      finding === undefined
+        ? check("integrity", "ok")("the database finds nothing wrong with itself")
+        : check("integrity", "problem")(`the store is damaged: ${finding}; ${yield* howToRestore}`)
+    if (schema > programSchema) {
+      const advice = `the store has schema ${schema}, this program knows up to ${programSchema}; update tooltrail`
+      return [check("schema", "problem")(advice), integrity]
+    }
+    if (schema < programSchema) {
+      const advice = `schema ${schema}; the next hook or query brings it to ${programSchema}`
+      return [check("schema", "ok")(advice), integrity]
+    }
+    const content = finding === undefined ? yield* Effect.provide(checkContent, store) : []
+    return [check("schema", "ok")(`schema ${schema}, which is this program's`), integrity, ...content]
+  }).pipe(
+    Effect.catchTag("StoreMissing", () => Effect.succeed([check("last call", "ok")("nothing recorded yet")])),
+    Effect.catchTag("PersistenceError", (error) =>
+      Effect.map(explainDamage(error), ({ message }) => [check("integrity", "problem")(message)]),
+    ),
+  )
+
+const checkHook = Effect.gen(function* () {
+  const { measure } = yield* HookCost
+  const { hookMillis, nodeMillis, causes } = yield* measure
+  const times = `the hook takes ${Math.round(hookMillis)} ms a call, Node alone ${Math.round(nodeMillis)} ms (× ${(hookMillis / nodeMillis).toFixed(1)})`
+  const status = causes.length > 0 || hookMillis > SLOW_HOOK_MILLIS ? "warning" : "ok"
+  return [check("hook", status)([times, ...causes].join("; "))]
+}).pipe(orProblem("hook"))
+
+/** Looks at everything and changes nothing. */
+export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
+  Effect.gen(function* () {
+    const home = yield* Home
+    return [
+      ...(yield* checkVersions(options.version)),
+      check("store", "ok")(home.database),
+      ...(yield* checkPermissions),
+      ...(yield* checkStore(options)),
+      ...(yield* checkSpool),
+      ...(yield* checkDrafts),
+      ...(yield* checkHook),
+    ]
+  })
+
+const repaired = check("repair", "ok")
+
+const closeToOthers = Effect.gen(function* () {
+  const files = yield* HomeFiles
+  const loose = yield* files.findLoose
+  yield* Effect.forEach(loose, files.tighten, { discard: true })
+  return loose.length === 0 ? [] : [repaired(`closed ${counted(loose.length, "path")} to others`)]
+})
+
+const clearDrafts = Effect.gen(function* () {
+  const files = yield* HomeFiles
+  const spool = yield* Spool
+  const drafts = yield* files.findDrafts
+  yield* Effect.forEach(drafts, files.removeDraft, { discard: true })
+  const outcomes = yield* Effect.forEach(yield* spool.listDrafts, spool.settleDraft)
+  const recovered = outcomes.filter((outcome) => outcome === "recovered").length
+  const removed = drafts.length + outcomes.length - recovered
+  return [
+    ...(removed === 0 ? [] : [repaired(`removed ${counted(removed, "half-written file")}`)]),
+    ...(recovered === 0 ? [] : [repaired(`took ${counted(recovered, "whole call")} from half-made spool files`)]),
+  ]
+})
+
+/** What is owed to the aggregate only is in the spool, so that comes first. */
+const settleStore = Effect.gen(function* () {
+  const registry = yield* ToolRegistry
+  const drained = yield* drainSpool()
+  yield* keepReserve
+  const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
+  return [
+    ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
+    ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
+  ]
+})
+
+const settleWholeStore = ({ store }: DoctorOptions) =>
+  Effect.gen(function* () {
+    const { inspect } = yield* StoreFile
+    // Where it cannot be looked into, the checks say so.
+    const whole = yield* Effect.map(
+      inspect,
+      ({ schema, programSchema, damage }) => damage.length === 0 && schema <= programSchema,
+    ).pipe(Effect.orElseSucceed(() => false))
+    return whole ? yield* Effect.provide(settleStore, store) : []
+  })
+
+/** Mends what can be mended without loss, and says what it did. */
+export const repair = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
+  Effect.map(
+    Effect.all([
+      orProblem("repair")(closeToOthers),
+      orProblem("repair")(clearDrafts),
+      orProblem("repair")(settleWholeStore(options)),
+    ]),
+    (done) => done.flat(),
+  )

@@ -1,0 +1,180 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { HomeFilesLive } from "../../src/layers/HomeFilesLive.ts"
+import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
+import { StoreLive } from "../../src/layers/Store.ts"
+import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
+import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
+import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
+import { Home } from "../../src/services/Home.ts"
+import { HookCost } from "../../src/services/HookCost.ts"
+import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { changeStore, totals } from "../support/store.ts"
+
+interface Report {
+  readonly ok: boolean
+  readonly checks: ReadonlyArray<{ readonly name: string; readonly status: string; readonly message: string }>
+}
+
+const payload = (id: string) =>
+  JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
+
+const usedHome = async (): Promise<string> => {
+  const home = join(temporaryFolder(), "home")
+  await runHook(home, payload("a"))
+  return home
+}
+
+/** The doctor's work in this process, without the timing of others. */
+const examine = (home: string, mend = false): Promise<Report> => {
+  const files = Layer.succeed(Home, {
+    directory: home,
+    database: join(home, "tooltrail.db"),
+    log: join(home, "tooltrail.log"),
+    spool: join(home, "spool"),
+  })
+  const cost = Layer.succeed(HookCost, {
+    measure: Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
+  })
+  const options = {
+    version: "0.0.0",
+    store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, whenMissing: "fail" }), files),
+    howToRestore,
+    explainDamage,
+  }
+  return Effect.gen(function* () {
+    const done = mend ? yield* repair(options) : []
+    const checks = [...done, ...(yield* doctorExamine(options))]
+    return { ok: checks.every(({ status }) => status !== "problem"), checks }
+  }).pipe(
+    Effect.provide(Layer.mergeAll(HomeFilesLive, StoreFileSqlite, SpoolFiles, cost).pipe(Layer.provideMerge(files))),
+    Effect.runPromise,
+  )
+}
+
+const found = ({ checks }: Report, name: string) =>
+  checks.filter((check) => check.name === name).map(({ status, message }) => `${status}: ${message}`)
+
+const old = (path: string) => utimesSync(path, 1, 1)
+
+describe("doctor", () => {
+  it("finds nothing wrong where nothing is recorded, and makes nothing", async () => {
+    const home = join(temporaryFolder(), "home")
+    const report = await examine(home)
+    assert.deepStrictEqual(found(report, "last call"), ["ok: nothing recorded yet"])
+    await examine(home, true)
+    assert.isFalse(existsSync(home))
+  })
+
+  it("says of a store that is well what it looked at, in a line each", async () => {
+    const home = await usedHome()
+    const { code, stdout, stderr } = await runCli(home, ["doctor"])
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    for (const line of [
+      /^ok +versions +tooltrail \d.* on Node \d/m,
+      new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
+      /^ok +permissions /m,
+      /^ok +schema +schema 19/m,
+      /^ok +integrity /m,
+      /^ok +counts /m,
+      /^ok +last call +Bash, \d{4}-/m,
+      /^ok +spool /m,
+      /^ok +drafts /m,
+      /^(ok|warning) +hook +the hook takes \d+ ms a call, Node alone \d+ ms/m,
+    ]) {
+      assert.match(stdout, line)
+    }
+    assert.lengthOf(lines(stdout), 10)
+  })
+
+  it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
+    const home = await usedHome()
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7")
+    const ill = await runCli(home, ["doctor", "--json"], { env: { NODE_OPTIONS: "--no-deprecation" } })
+    const report = JSON.parse(ill.stdout) as Report
+    assert.deepStrictEqual([ill.code, report.ok, lines(ill.stderr).length], [1, false, 1])
+    assert.include(found(report, "hook")[0], "NODE_OPTIONS is set")
+    const mended = await runCli(home, ["doctor", "--repair", "--json"])
+    assert.deepStrictEqual([mended.code, mended.stderr], [0, ""])
+    assert.isTrue((JSON.parse(mended.stdout) as Report).ok)
+  })
+
+  it("finds what is amiss, changes nothing, and mends it under --repair without loss", async () => {
+    const home = await usedHome()
+    const writer = new Database(join(home, "tooltrail.db"))
+    writer.exec("BEGIN IMMEDIATE")
+    await runHook(home, payload("waiting"))
+    await runHook(home, payload("half-made"))
+    writer.exec("COMMIT")
+    writer.close()
+    const spool = join(home, "spool")
+    const [, halfMade = ""] = readdirSync(spool).sort()
+    renameSync(join(spool, halfMade), join(spool, `${halfMade}.part`))
+    writeFileSync(join(spool, "000.json.part"), '{"owed"')
+    writeFileSync(join(home, "tooltrail.db.new-1-abc"), "")
+    for (const path of [
+      join(spool, `${halfMade}.part`),
+      join(spool, "000.json.part"),
+      join(home, "tooltrail.db.new-1-abc"),
+    ]) {
+      old(path)
+    }
+    writeFileSync(join(spool, "111.json.part"), '{"owed"')
+    writeFileSync(join(home, "tooltrail.db.new-2-abc"), "")
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7")
+    chmodSync(home, 0o755)
+    chmodSync(join(home, "tooltrail.db"), 0o644)
+    chmodSync(join(home, "tooltrail.db.new-2-abc"), 0o600)
+    chmodSync(join(spool, "111.json.part"), 0o600)
+    writeFileSync(join(home, "notes.txt"), "not tooltrail's", { mode: 0o644 })
+
+    const ill = await examine(home)
+    assert.match(found(ill, "permissions")[0] ?? "", /^problem: .*home has mode 755, it should have 700, and \d+ more/)
+    assert.match(found(ill, "counts")[0] ?? "", /^problem: Bash counts 7, its calls add up to 1;/)
+    assert.match(found(ill, "spool")[0] ?? "", /^warning: 1 call /)
+    assert.match(found(ill, "drafts")[0] ?? "", /^warning: 3 half-written files/)
+    assert.deepStrictEqual(totals(home), { events: 1, successes: 1, aggregate: 7 })
+
+    const mended = await examine(home, true)
+    assert.includeMembers(found(mended, "repair"), [
+      "ok: removed 2 half-written files",
+      "ok: took 1 whole call from half-made spool files",
+      "ok: stored 2 calls from the spool",
+      "ok: counted 1 tool anew",
+    ])
+    assert.isTrue(mended.ok)
+    assert.deepStrictEqual(totals(home), { events: 3, successes: 3, aggregate: 3 })
+    assert.strictEqual(statSync(home).mode & 0o777, 0o700)
+    assert.strictEqual(statSync(join(home, "tooltrail.db")).mode & 0o777, 0o600)
+    assert.strictEqual(statSync(join(home, "notes.txt")).mode & 0o777, 0o644)
+    assert.sameMembers(readdirSync(spool), ["111.json.part", "reserve"])
+    assert.isTrue(existsSync(join(home, "tooltrail.db.new-2-abc")))
+    assert.isEmpty(found(await examine(home, true), "repair"))
+  })
+
+  it("leaves to a person what was set aside, what is damaged and what is too new", async () => {
+    const home = await usedHome()
+    mkdirSync(join(home, "spool", "unreadable"), { recursive: true, mode: 0o700 })
+    writeFileSync(join(home, "spool", "unreadable", "1.json"), "{", { mode: 0o600 })
+    assert.match(found(await examine(home, true), "set aside")[0] ?? "", /^problem: 1 spooled call could not/)
+    assert.deepStrictEqual(readdirSync(join(home, "spool", "unreadable")), ["1.json"])
+    changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
+    assert.match(found(await examine(home, true), "schema")[0] ?? "", /^problem: the store has schema 999/)
+    writeFileSync(join(home, "tooltrail.db"), "x".repeat(9000))
+    const report = await examine(home, true)
+    assert.match(found(report, "integrity")[0] ?? "", /^problem: .*it is damaged: file is not a database; restore/)
+    assert.isEmpty(found(report, "repair"))
+  })
+
+  it("does not close a folder that serves others", async () => {
+    const home = await usedHome()
+    chmodSync(home, 0o1777)
+    const report = await examine(home, true)
+    assert.match(found(report, "repair")[0] ?? "", /^problem: .*it is a folder for all/)
+    assert.strictEqual(statSync(home).mode & 0o7777, 0o1777)
+  })
+})
