@@ -1,16 +1,18 @@
-import { chmodSync, statSync } from "node:fs"
+import { chmodSync, existsSync, statSync } from "node:fs"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { DamagedStore } from "../domain/DamagedStore.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
-import { bringUpToDate, connectSqlite, opening } from "./connectSqlite.ts"
+import { bringUpToDate, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./Migrations.ts"
+import { isWholeByHeader } from "./storeHeader.ts"
 
 export interface SqliteOptions {
   /** How long one statement waits for a lock, in milliseconds. The wait blocks the process. */
@@ -40,6 +42,20 @@ const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
     }
   })
 
+const cutShort = new DamagedStore({ message: "it is cut short" })
+
+/**
+ * A process that was killed while it wrote the WAL back leaves a file that is short, but whole together with the WAL. That
+ * is looked at without the right to write, because SQLite writes the WAL back when it closes.
+ */
+const checkWithWal = (filename: string) =>
+  Effect.gen(function* () {
+    if (!existsSync(`${filename}-wal`)) return yield* cutShort
+    const client = yield* connectReadOnly(filename)
+    const [row] = yield* client`PRAGMA quick_check(1)`
+    if (row?.quick_check !== "ok") return yield* cutShort
+  }).pipe(Effect.scoped)
+
 /** Opens the store in the home folder, made first where that is wanted, and brings its schema up to date. */
 export const openSqlite = (
   options: SqliteOptions,
@@ -49,12 +65,13 @@ export const openSqlite = (
     const filename = home.database
     const inStore = opening(`use the store ${filename}`)
     const file = yield* inStore(Effect.try(() => statSync(filename, { throwIfNoEntry: false })))
-    if (file?.size === 0) return yield* unusable(filename, "it is empty")
     if (file === undefined) {
       if (options.whenMissing === "fail") return yield* new StoreMissing({ path: filename })
       yield* opening(`make the folder ${home.directory}`)(Effect.try(() => makeHomeFolder(home.directory)))
       yield* opening(`create the store ${filename}`)(createStoreFile(filename))
     }
+    const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
+    if (!isWhole) yield* inStore(checkWithWal(filename))
     const client = yield* inStore(connectSqlite(filename, options.busyTimeoutMillis))
     yield* inStore(checkVersion(client, filename))
     return client

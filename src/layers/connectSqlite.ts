@@ -20,12 +20,18 @@ export const opening =
 /** A hook leaves its writes in the WAL; whoever opens the store next reads all of it, so it is kept small. */
 const CHECKPOINT_PAGES = 200
 
+const connect = (file: { readonly filename: string; readonly readonly?: boolean }) =>
+  SqliteClient.make({ ...file, disableWAL: true }).pipe(
+    Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+  )
+
+/** Opens a database file that is there, and changes nothing in it. */
+export const connectReadOnly = (filename: string) => connect({ filename, readonly: true })
+
 /** Opens a database file that is in WAL mode already, or a new one. `busyTimeoutMillis`: how long a statement waits for a lock. */
 export const connectSqlite = (filename: string, busyTimeoutMillis: number) =>
   Effect.gen(function* () {
-    const client = yield* SqliteClient.make({ filename, disableWAL: true }).pipe(
-      Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
-    )
+    const client = yield* connect({ filename })
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(busyTimeoutMillis)))}`
     yield* client`PRAGMA synchronous = NORMAL`
     yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(CHECKPOINT_PAGES))}`

@@ -110,7 +110,8 @@ describe("a home that is", () => {
       readStore(copy, (all) => all("PRAGMA integrity_check")),
       [{ integrity_check: "ok" }],
     )
-    assert.strictEqual(totals(copy).events + spooled(copy).length, 2)
+    // The first call was in the WAL only; nothing can tell that there was one.
+    assert.strictEqual(totals(copy).events + spooled(copy).length, 1)
   })
 })
 
@@ -193,19 +194,20 @@ describe("the reserve", () => {
     const home = join(disk, "home")
     await runHook(home, payload("first"))
     await runCli(home, ["top"])
-    for (let wave = 0; wave < 3; wave++) {
-      spawnSync("dd", ["if=/dev/zero", `of=${join(disk, `filling-${wave}`)}`, "bs=4k"])
-      for (const finished of await Promise.all([0, 1].map((n) => runHook(home, payload(`${wave}-${n}`))))) {
-        quiet(finished)
-        assert.notInclude(finished.stderr, "lost")
-      }
+    // The WAL has room for some calls; then only the spool is left, and that only by the reserve.
+    let calls = 1
+    while (calls < 100 && spooled(home).length < 3) {
+      spawnSync("dd", ["if=/dev/zero", `of=${join(disk, `filling-${calls}`)}`, "bs=4k"])
+      const finished = await runHook(home, payload(`${calls++}`))
+      quiet(finished)
+      assert.notInclude(finished.stderr, "lost")
     }
     const reserve = join(spool(home), "reserve")
-    assert.isNotEmpty(spooled(home))
+    assert.lengthOf(spooled(home), 3)
     assert.isBelow(statSync(reserve).size, 1024 * 1024)
-    for (let wave = 0; wave < 3; wave++) rmSync(join(disk, `filling-${wave}`))
+    for (const name of readdirSync(disk)) if (name.startsWith("filling")) rmSync(join(disk, name))
     await runCli(home, ["top"])
-    assert.deepStrictEqual(totals(home), { events: 7, successes: 7, aggregate: 7 })
+    assert.deepStrictEqual(totals(home), { events: calls, successes: calls, aggregate: calls })
     assert.isEmpty(spooled(home))
     assert.strictEqual(statSync(reserve).size, 1024 * 1024)
   })

@@ -1,6 +1,6 @@
-import { statSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { DamagedStore } from "../../domain/DamagedStore.ts"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { Home } from "../../services/Home.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
@@ -8,6 +8,7 @@ import { StoreFile } from "../../services/StoreFile.ts"
 /** What SQLite says of the file that is damaged; nothing where the error speaks of something else. */
 const findDamage = (error: unknown): string | undefined => {
   if (!(error instanceof Error)) return undefined
+  if (error instanceof DamagedStore) return error.message
   if ("code" in error && /^SQLITE_(CORRUPT|NOTADB)/.test(String(error.code))) return error.message
   return findDamage(error.cause)
 }
@@ -28,10 +29,7 @@ export const howToRestore: Effect.Effect<string, never, Home | StoreFile> = Effe
 export const explainDamage = (error: PersistenceError): Effect.Effect<PersistenceError, never, Home | StoreFile> =>
   Effect.gen(function* () {
     const home = yield* Home
-    const isEmpty = yield* Effect.try(() => statSync(home.database, { throwIfNoEntry: false })?.size === 0).pipe(
-      Effect.orElseSucceed(() => false),
-    )
-    const damage = isEmpty ? "it is empty" : findDamage(error)
+    const damage = findDamage(error)
     if (damage === undefined) return error
     return new PersistenceError({
       operation: `use the store ${home.database}`,
