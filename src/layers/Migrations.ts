@@ -7,17 +7,15 @@ import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_event
 import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
 import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
 
-const migrations = {
+/** By number and name, as the migrator wants them. */
+export const migrations = {
   "0016_create_tool_registry": createToolRegistry,
   "0017_create_tool_usage_events": createToolUsageEvents,
   "0018_add_call_details_and_projects": addCallDetailsAndProjects,
   "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
 }
 
-/** The schema version that this program reads and writes. */
-export const latestMigration: number = Math.max(...Object.keys(migrations).map((key) => Number.parseInt(key, 10)))
-
-/** Brings the schema up to `latestMigration`. A migration that fails is a defect of type `MigrationError`. */
+/** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */
 export const migrate: Effect.Effect<unknown, Migrator.MigrationError | SqlError, SqlClient.SqlClient> = Migrator.make(
   {},
 )({ loader: Migrator.fromRecord(migrations) })

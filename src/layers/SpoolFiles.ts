@@ -60,18 +60,20 @@ export const makeSpool = Effect.gen(function* () {
       // The time comes first, so that names sort by age; the rest makes them unique on the machine.
       const name = `${String(millis).padStart(15, "0")}-${process.pid}-${Math.random().toString(36).slice(2, 10)}${SUFFIX}`
       const draft = pathOf(`${name}.part`)
-      yield* attempt(`keep the call in the spool ${home.spool}`, () => {
+      const write = attempt(`keep the call in the spool ${home.spool}`, () => {
         makeHomeFolder(home.directory)
         mkdirSync(home.spool, { recursive: true, mode: 0o700 })
         // Nobody reads it before it is whole.
         writeFileSync(draft, `${JSON.stringify(call)}\n`, { mode: 0o600, flag: "wx" })
         renameSync(draft, pathOf(name))
-      }).pipe(
-        Effect.tapError(() => Effect.ignore(attempt("remove a draft", () => rmSync(draft, { force: true })))),
-        Effect.retry({
-          while: ({ cause }) => (hasCode(cause, "ENOSPC", "EDQUOT") ? makeRoom : Effect.succeed(false)),
-        }),
+      }).pipe(Effect.tapError(() => Effect.ignore(attempt("remove a draft", () => rmSync(draft, { force: true })))))
+      // A loop and not `Effect.retry`, which would bring schedules into the hook's start-up.
+      const writeSomehow: Effect.Effect<void, PersistenceError> = Effect.catchIf(
+        write,
+        ({ cause }) => hasCode(cause, "ENOSPC", "EDQUOT"),
+        (full) => Effect.flatMap(makeRoom, (hasRoom) => (hasRoom ? writeSomehow : Effect.fail(full))),
       )
+      yield* writeSomehow
     }),
 
     list: namesIn(home.spool, SUFFIX),

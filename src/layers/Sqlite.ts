@@ -11,7 +11,7 @@ import { Home } from "../services/Home.ts"
 import { bringUpToDate, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
-import { latestMigration } from "./Migrations.ts"
+import { latestMigration } from "./latestMigration.ts"
 import { isWholeByHeader } from "./storeHeader.ts"
 
 export interface SqliteOptions {

@@ -26,7 +26,7 @@ import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
-import { latestMigration } from "./Migrations.ts"
+import { latestMigration } from "./latestMigration.ts"
 
 const OLDEST_SCHEMA = 16
 const PATIENCE_MILLIS = 5000

@@ -3,7 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import { PersistenceError } from "../domain/PersistenceError.ts"
-import { migrate } from "./Migrations.ts"
+import { onDemand } from "./onDemand.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** An open that fails, and a migration that fails, are defects in the SQL client; here they make the store unavailable. */
@@ -38,6 +38,10 @@ export const connectSqlite = (filename: string, busyTimeoutMillis: number) =>
     return client
   })
 
+const migrations = onDemand(() => import("./Migrations.ts"))
+
 /** Runs the migrations that are missing, one process at a time. */
 export const bringUpToDate = (client: SqliteClient.SqliteClient) =>
-  migrate.pipe(Effect.provideService(SqlClient.SqlClient, client), withImmediateTransaction(client))
+  Effect.flatMap(migrations, ({ migrate }) =>
+    migrate.pipe(Effect.provideService(SqlClient.SqlClient, client), withImmediateTransaction(client)),
+  )

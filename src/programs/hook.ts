@@ -1,9 +1,6 @@
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
 import { runHook } from "./runHook.ts"
 
-// The exit is forced because an agent may keep standard input open, and is 0 because a hook must never disturb the agent.
-NodeRuntime.runMain(runHook, {
-  disablePrettyLogger: true,
-  disableErrorReporting: true,
-  teardown: () => process.exit(0),
-})
+// Not `runMain`: a hook that is told to stop may stop at once, for what it leaves is whole at any moment. The exit is forced
+// because an agent may keep standard input open, and is 0 because a hook must never disturb the agent.
+Effect.runCallback(runHook, { onExit: () => process.exit(0) })

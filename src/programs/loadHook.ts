@@ -12,8 +12,9 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs"
-import { createRequire } from "node:module"
 import { Script } from "node:vm"
+
+declare const require: NodeJS.Require
 
 /** Of the bundle that this loader was built with. */
 declare const BUNDLE_HASH: string
@@ -78,4 +79,4 @@ if (cachedData === undefined || script.cachedDataRejected === true) {
   process.on("exit", () => folders.some((folder) => writeCache(folder, script.createCachedData())))
 }
 const module = { exports: {} }
-script.runInThisContext()(createRequire(bundlePath), module, module.exports, __dirname)
+script.runInThisContext()(require, module, module.exports, __dirname)

@@ -5,6 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { latestMigration } from "../../src/layers/latestMigration.ts"
+import { migrations } from "../../src/layers/Migrations.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { withImmediateTransaction } from "../../src/layers/withImmediateTransaction.ts"
 import { Home } from "../../src/services/Home.ts"
@@ -60,6 +62,11 @@ describe("SqliteLive", () => {
       assert.strictEqual(error._tag, "StoreMissing")
       assert.throws(() => statSync(home), "ENOENT")
     })
+  })
+
+  it("knows the number of its newest migration", () => {
+    assert.strictEqual(latestMigration, Math.max(...Object.keys(migrations).map((key) => Number.parseInt(key, 10))))
+    for (const key of Object.keys(migrations)) assert.match(key, /^\d{4}_[a-z_]+$/)
   })
 
   it.effect("has the same schema as the store in memory", () =>
