@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import { Worker } from "node:worker_threads"
 import Database from "better-sqlite3"
+import Table from "cli-table3"
 
 const CLIENTS = 8
 const [rate, seconds] = [process.argv[2] ?? "500", process.argv[3] ?? "60"].map(Number)
@@ -95,31 +96,38 @@ const metronome = `
 
 const now = () => performance.timeOrigin + performance.now()
 
-/** Sends at the times that the rate tells, whatever the answers do. Latencies count from the time a request was due. */
+/**
+ * Sends at the times that the rate tells, whatever the answers do. A latency counts from the request to the end of its
+ * response, and once more from the time the request was due, which takes in what this generator was late and what waited.
+ */
 const drive = (first, total) =>
   new Promise((resolve) => {
-    const latencies = []
+    const fromRequest = []
+    const fromDue = []
     const failures = []
     let next = first
     const finish = () => {
-      if (latencies.length + failures.length === total)
-        resolve({ latencies: latencies.sort((a, b) => a - b), failures })
+      if (fromDue.length + failures.length === total) resolve({ fromRequest, fromDue, failures })
     }
-    new Worker(metronome, { eval: true, workerData: { total, rate } }).on("message", (due) =>
+    new Worker(metronome, { eval: true, workerData: { total, rate } }).on("message", (due) => {
+      const sent = now()
       post(next++)
         .then(
-          () => latencies.push(now() - due),
+          () => {
+            fromRequest.push(now() - sent)
+            fromDue.push(now() - due)
+          },
           (error) => failures.push(error.message),
         )
-        .then(finish),
-    )
+        .then(finish)
+    })
   })
 
 // What a server does in its first seconds is compiling.
 const warmUp = Math.round(rate)
 await drive(0, warmUp)
 const total = Math.round(rate * seconds)
-const { latencies, failures } = await drive(warmUp, total)
+const { fromRequest, fromDue, failures } = await drive(warmUp, total)
 for (const agent of agents) agent.destroy()
 const stopping = performance.now()
 server.kill("SIGTERM")
@@ -131,15 +139,26 @@ const stored = database.prepare("SELECT count(*) AS n FROM tool_usage_events").g
 const counted = database.prepare("SELECT sum(usage_count) AS n FROM tool_registry").get().n
 database.close()
 
-const at = (share) =>
-  (latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? Number.NaN).toFixed(2)
+const percentiles = (latencies) => {
+  const sorted = [...latencies].sort((a, b) => a - b)
+  return [0.5, 0.9, 0.99, 1].map((share) =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN).toFixed(2),
+  )
+}
 const sent = warmUp + total
 const isWhole = stored === sent && counted === sent
-console.log("| requests | a second | clients | p50 ms | p90 ms | p99 ms | max ms | stored = sent | stop ms |")
-console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 console.log(
-  `| ${total} | ${rate} | ${CLIENTS} | ${at(0.5)} | ${at(0.9)} | ${at(0.99)} | ${at(1)} | ${isWhole ? "yes" : `NO: ${stored} stored, ${counted} counted, ${sent} sent`} | ${stopMillis.toFixed(0)} |`,
+  `\n\`tooltrail serve\`: ${total} requests, ${rate} a second from ${CLIENTS} clients; ${
+    isWhole ? "all stored and counted" : `${stored} stored, ${counted} counted of ${sent}`
+  }; stopped in ${stopMillis.toFixed(0)} ms\n`,
 )
+const table = new Table({
+  head: ["latency, ms", "p50", "p90", "p99", "max"],
+  style: { head: [], border: [] },
+  colAligns: ["left", "right", "right", "right", "right"],
+})
+table.push(["from the request", ...percentiles(fromRequest)], ["from when it was due", ...percentiles(fromDue)])
+console.log(table.toString())
 if (failures.length > 0) console.error(`${failures.length} failed, first: ${failures[0]}`)
 if (code !== 0) console.error(`the server ended with ${code}`)
 process.exitCode = isWhole && failures.length === 0 && code === 0 ? 0 : 1

@@ -1,24 +1,17 @@
 import { isAbsolute, join } from "node:path"
-import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { Home } from "../services/Home.ts"
-
-const environment = (name: string) =>
-  Config.option(Config.string(name)).pipe(
-    Config.map(Option.filter((value) => value !== "")),
-    Config.map(Option.getOrUndefined),
-  )
+import { environmentVariable } from "./environment.ts"
 
 const unusable = (cause: unknown) =>
   new PersistenceError({ operation: "tell where to keep files", reason: "unavailable", cause })
 
 /** `HOME` says it, as it does for `os.homedir()`, which is asked only where it does not. */
 const userHome = Effect.gen(function* () {
-  const fromEnvironment = yield* environment(process.platform === "win32" ? "USERPROFILE" : "HOME")
+  const fromEnvironment = yield* environmentVariable(process.platform === "win32" ? "USERPROFILE" : "HOME")
   const path =
     fromEnvironment ??
     (yield* Effect.tryPromise({ try: async () => (await import("node:os")).homedir(), catch: unusable }))
@@ -26,24 +19,23 @@ const userHome = Effect.gen(function* () {
 })
 
 const dataFolder = Effect.gen(function* () {
-  const chosen = yield* environment("TOOLTRAIL_HOME")
+  const chosen = yield* environmentVariable("TOOLTRAIL_HOME")
   if (chosen !== undefined) {
     if (isAbsolute(chosen)) return chosen
     return yield* unusable(`TOOLTRAIL_HOME must be an absolute path; it is ${JSON.stringify(chosen)}`)
   }
   if (process.platform === "win32") {
-    const local = yield* environment("LOCALAPPDATA")
+    const local = yield* environmentVariable("LOCALAPPDATA")
     return join(local ?? join(yield* userHome, "AppData", "Local"), "tooltrail")
   }
   if (process.platform === "darwin") return join(yield* userHome, "Library", "Application Support", "tooltrail")
-  const xdg = yield* environment("XDG_DATA_HOME")
+  const xdg = yield* environmentVariable("XDG_DATA_HOME")
   // The XDG specification has relative paths ignored.
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(yield* userHome, ".local", "share"), "tooltrail")
 })
 
 /** Finds the home folder; nothing is created. */
 export const locateHome: Effect.Effect<Context.Tag.Service<Home>, PersistenceError> = dataFolder.pipe(
-  Effect.mapError((error) => (error instanceof PersistenceError ? error : unusable(error))),
   Effect.map((directory) => ({
     directory,
     database: join(directory, "tooltrail.db"),

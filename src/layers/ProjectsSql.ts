@@ -11,13 +11,8 @@ export const makeProjects = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
   const remember = (project: Project, seenAt: Timestamp) => sql`
-      INSERT INTO projects ${sql.insert({
-        project_hash: project.hash,
-        root: project.root,
-        name: project.name,
-        first_seen: seenAt,
-        last_seen: seenAt,
-      })}
+      INSERT INTO projects (project_hash, root, name, first_seen, last_seen)
+      VALUES (${project.hash}, ${project.root}, ${project.name}, ${seenAt}, ${seenAt})
       ON CONFLICT (project_hash) DO UPDATE SET
         first_seen = min(projects.first_seen, excluded.first_seen),
         last_seen = max(projects.last_seen, excluded.last_seen)
@@ -26,12 +21,8 @@ export const makeProjects = Effect.gen(function* () {
   const queries = onDemand(() => import("./projectQueries.ts").then((module) => module.makeProjectQueries(sql)))
 
   return Projects.of({
-    remember: Effect.fn("Projects.remember")(
-      function* (project, seenAt) {
-        yield* remember(project, seenAt)
-      },
-      (effect, project) => failingTo(`remember the project ${project.root}`)(effect),
-    ),
+    remember: (project, seenAt) =>
+      remember(project, seenAt).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
 
     getAll: Effect.flatMap(queries, (read) => read.getAll),
   })

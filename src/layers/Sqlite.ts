@@ -8,15 +8,13 @@ import { DamagedStore } from "../domain/DamagedStore.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
-import { bringUpToDate, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
+import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
 import { isWholeByHeader } from "./storeHeader.ts"
 
-export interface SqliteOptions {
-  /** How long one statement waits for a lock, in milliseconds. The wait blocks the process. */
-  readonly busyTimeoutMillis: number
+export interface SqliteOptions extends ConnectionOptions {
   /** What to do where there is no store yet. */
   readonly whenMissing: "create" | "fail"
 }
@@ -72,7 +70,7 @@ export const openSqlite = (
     }
     const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
     if (!isWhole) yield* inStore(checkWithWal(filename))
-    const client = yield* inStore(connectSqlite(filename, options.busyTimeoutMillis))
+    const client = yield* inStore(connectSqlite(filename, options))
     yield* inStore(checkVersion(client, filename))
     return client
   })
@@ -80,7 +78,7 @@ export const openSqlite = (
 /** Opens an empty database in memory, with the same schema. */
 export const openSqliteInMemory: Effect.Effect<SqliteClient.SqliteClient, PersistenceError, Scope.Scope> = Effect.gen(
   function* () {
-    const client = yield* connectSqlite(":memory:", 0)
+    const client = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
     yield* bringUpToDate(client)
     return client
   },

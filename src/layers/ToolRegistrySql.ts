@@ -13,21 +13,12 @@ export const makeToolRegistry = Effect.gen(function* () {
   const queries = onDemand(() => import("./registryQueries.ts").then((module) => module.makeRegistryQueries(sql)))
 
   const countUse = (tool: DiscoveredTool, usedAt: Timestamp, writtenAt: Timestamp, hasEvent: boolean) => sql`
-      INSERT INTO tool_registry ${sql.insert({
-        name: tool.name,
-        tool_type: tool.toolType,
-        scope: tool.scope,
-        source: tool.source,
-        project_hash: tool.projectHash,
-        description: tool.description,
-        server_name: tool.serverName,
-        usage_count: 1,
-        last_used_at: usedAt,
-        discovered_at: usedAt,
-        updated_at: writtenAt,
-        baseline_count: hasEvent ? null : 1,
-        baseline_last_used_at: hasEvent ? null : usedAt,
-      })}
+      INSERT INTO tool_registry (
+        name, tool_type, scope, source, project_hash, description, server_name, usage_count, last_used_at, discovered_at,
+        updated_at, baseline_count, baseline_last_used_at)
+      VALUES (
+        ${tool.name}, ${tool.toolType}, ${tool.scope}, ${tool.source}, ${tool.projectHash}, ${tool.description},
+        ${tool.serverName}, 1, ${usedAt}, ${usedAt}, ${writtenAt}, ${hasEvent ? null : 1}, ${hasEvent ? null : usedAt})
       ON CONFLICT (name, COALESCE(project_hash, '')) DO UPDATE SET
         usage_count = tool_registry.usage_count + 1,
         last_used_at = max(COALESCE(tool_registry.last_used_at, ''), excluded.last_used_at),
@@ -43,12 +34,11 @@ export const makeToolRegistry = Effect.gen(function* () {
           ELSE COALESCE(tool_registry.server_name, excluded.server_name) END`
 
   return ToolRegistry.of({
-    recordOrCreate: Effect.fn("ToolRegistry.recordOrCreate")(
-      function* (tool, usedAt, { hasEvent } = { hasEvent: true }) {
-        yield* countUse(tool, usedAt, yield* now, hasEvent)
-      },
-      (effect, tool) => failingTo(`count a use of ${tool.name}`)(effect),
-    ),
+    recordOrCreate: (tool, usedAt, { hasEvent } = { hasEvent: true }) =>
+      Effect.flatMap(now, (writtenAt) => countUse(tool, usedAt, writtenAt, hasEvent)).pipe(
+        Effect.asVoid,
+        failingTo(`count a use of ${tool.name}`),
+      ),
 
     getAvailableForSession: (project) => Effect.flatMap(queries, (read) => read.getAvailableForSession(project)),
     findDrift: Effect.flatMap(queries, (read) => read.findDrift),

@@ -17,9 +17,6 @@ export const opening =
       ),
     )
 
-/** A hook leaves its writes in the WAL; whoever opens the store next reads all of it, so it is kept small. */
-const CHECKPOINT_PAGES = 200
-
 const connect = (file: { readonly filename: string; readonly readonly?: boolean }) =>
   SqliteClient.make({ ...file, disableWAL: true }).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
@@ -28,13 +25,22 @@ const connect = (file: { readonly filename: string; readonly readonly?: boolean 
 /** Opens a database file that is there, and changes nothing in it. */
 export const connectReadOnly = (filename: string) => connect({ filename, readonly: true })
 
-/** Opens a database file that is in WAL mode already, or a new one. `busyTimeoutMillis`: how long a statement waits for a lock. */
-export const connectSqlite = (filename: string, busyTimeoutMillis: number) =>
+export interface ConnectionOptions {
+  /** How long one statement waits for a lock, in milliseconds. The wait blocks the process. */
+  readonly busyTimeoutMillis: number
+  /** How long the WAL grows, in pages of 4 KiB, until a commit writes it back into the database, which syncs twice. */
+  readonly checkpointPages: number
+}
+
+/**
+ * Opens a database file that is in WAL mode already, or a new one. In WAL mode better-sqlite3 is built to sync as
+ * `synchronous = NORMAL` says, which loses nothing when a process ends, however it ends.
+ */
+export const connectSqlite = (filename: string, options: ConnectionOptions) =>
   Effect.gen(function* () {
     const client = yield* connect({ filename })
-    yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(busyTimeoutMillis)))}`
-    yield* client`PRAGMA synchronous = NORMAL`
-    yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(CHECKPOINT_PAGES))}`
+    yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(options.busyTimeoutMillis)))}`
+    yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(options.checkpointPages)))}`
     return client
   })
 

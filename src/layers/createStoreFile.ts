@@ -30,7 +30,7 @@ export const createStoreFile = (filename: string) =>
     }),
     (draft) =>
       Effect.gen(function* () {
-        const client = yield* connectSqlite(draft, 0)
+        const client = yield* connectSqlite(draft, { busyTimeoutMillis: 0, checkpointPages: 0 })
         yield* client`PRAGMA journal_mode = WAL`
         yield* bringUpToDate(client)
       }).pipe(

@@ -1,23 +1,25 @@
 import { isAbsolute } from "node:path"
-import * as Config from "effect/Config"
-import type { ConfigError } from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { decode, type UndecodablePayload } from "../domain/ClaudeCodeHook.ts"
+import { decode, type HostEnvironment, type UndecodablePayload } from "../domain/ClaudeCodeHook.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
+import { environmentVariable } from "../layers/environment.ts"
 import { ProjectResolver } from "../services/ProjectResolver.ts"
 
-const variable = (name: string) => Config.map(Config.option(Config.string(name)), Option.getOrUndefined)
+interface AgentEnvironment extends HostEnvironment {
+  /** The folder the session began in. */
+  readonly CLAUDE_PROJECT_DIR?: string | undefined
+}
 
-const agentEnvironment = Config.all({
-  CLAUDE_PROJECT_DIR: variable("CLAUDE_PROJECT_DIR"),
-  GEMINI_SESSION_ID: variable("GEMINI_SESSION_ID"),
-  DEVIN_PROJECT_DIR: variable("DEVIN_PROJECT_DIR"),
-  GROK_SESSION_ID: variable("GROK_SESSION_ID"),
+const agentEnvironment: Effect.Effect<AgentEnvironment> = Effect.gen(function* () {
+  return {
+    CLAUDE_PROJECT_DIR: yield* environmentVariable("CLAUDE_PROJECT_DIR"),
+    GEMINI_SESSION_ID: yield* environmentVariable("GEMINI_SESSION_ID"),
+    DEVIN_PROJECT_DIR: yield* environmentVariable("DEVIN_PROJECT_DIR"),
+    GROK_SESSION_ID: yield* environmentVariable("GROK_SESSION_ID"),
+  }
 })
-
-type AgentEnvironment = Config.Config.Success<typeof agentEnvironment>
 
 /**
  * What a hook's payload says, as a tool use of this moment; none where the event is not about a finished call. The project
@@ -25,7 +27,7 @@ type AgentEnvironment = Config.Config.Success<typeof agentEnvironment>
  */
 export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   payload: string,
-  environment: Partial<AgentEnvironment>,
+  environment: AgentEnvironment,
 ): Effect.fn.Return<Option.Option<ToolUse>, UndecodablePayload, ProjectResolver> {
   const event = yield* decode(payload, environment)
   if (event._tag === "OtherHookEvent") return Option.none()
@@ -49,5 +51,5 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
 /** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */
 export const receiveHookEvent = (
   payload: string,
-): Effect.Effect<Option.Option<ToolUse>, UndecodablePayload | ConfigError, ProjectResolver> =>
+): Effect.Effect<Option.Option<ToolUse>, UndecodablePayload, ProjectResolver> =>
   Effect.flatMap(agentEnvironment, (environment) => receiveFrom(payload, environment))

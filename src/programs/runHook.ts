@@ -19,7 +19,14 @@ const LARGEST_PAYLOAD_BYTES = 256 * 1024 * 1024
 /** Two statements may each wait for a lock, and an agent waits for the hook. */
 const BUSY_TIMEOUT_MILLIS = 900
 
-const HookStore = StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "create" })
+/** A hook leaves its writes in the WAL. Whoever opens the store next reads all of that, so it is kept small. */
+const CHECKPOINT_PAGES = 200
+
+const HookStore = StoreLive({
+  busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
+  checkpointPages: CHECKPOINT_PAGES,
+  whenMissing: "create",
+})
 
 /** An agent waits for the hook, so it drains only so many of the calls that others left in the spool. */
 const DRAIN_LIMIT = 200

@@ -21,7 +21,7 @@ const homeAt = (directory: string) =>
   })
 
 const live = (directory: string, whenMissing: "create" | "fail" = "create", busyTimeoutMillis = 50) =>
-  Layer.provide(SqliteLive({ busyTimeoutMillis, whenMissing }), homeAt(directory))
+  Layer.provide(SqliteLive({ busyTimeoutMillis, checkpointPages: 1000, whenMissing }), homeAt(directory))
 
 const freshHome = () => join(temporaryFolder(), "a", "home")
 

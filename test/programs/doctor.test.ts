@@ -42,7 +42,7 @@ const examine = (home: string, mend = false): Promise<Report> => {
   })
   const options = {
     version: "0.0.0",
-    store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, whenMissing: "fail" }), files),
+    store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" }), files),
     howToRestore,
     explainDamage,
   }

@@ -20,10 +20,11 @@ import { type OutputStyle, outputStyle } from "./terminal.ts"
 import { formatTime } from "./time.ts"
 
 const BUSY_TIMEOUT_MILLIS = 5000
+const CHECKPOINT_PAGES = 1000
 
 /** The store where there is one. */
 export const PresentStoreOnly = Layer.provide(
-  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "fail" }),
+  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "fail" }),
   HomeLive,
 )
 

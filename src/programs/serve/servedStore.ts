@@ -14,6 +14,9 @@ import { Projects } from "../../services/Projects.ts"
 /** All clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
 const BUSY_TIMEOUT_MILLIS = 250
 
+/** All clients wait for a checkpoint as well. 16 MiB. */
+const CHECKPOINT_PAGES = 400
+
 interface OpenStore {
   readonly _tag: "Open"
   readonly services: Context.Context<Store>
@@ -83,7 +86,11 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
   const lookAtFile = () => statSync(home.database, { throwIfNoEntry: false })
 
   const live = Layer.provide(
-    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, whenMissing: "create" }),
+    StoreLive({
+      busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
+      checkpointPages: CHECKPOINT_PAGES,
+      whenMissing: "create",
+    }),
     Layer.succeed(Home, home),
   )
 
