@@ -20,6 +20,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
@@ -30,6 +31,7 @@ import { latestMigration } from "./latestMigration.ts"
 
 const OLDEST_SCHEMA = 16
 const PATIENCE_MILLIS = 5000
+const RETRY_MILLIS = 50
 
 const SIDE_FILES = ["-wal", "-shm"]
 
@@ -166,6 +168,9 @@ const copyStore = (path: string, draft: string) =>
     })
   }).pipe(Effect.scoped)
 
+const isBusy = ({ cause }: { readonly cause?: unknown }) =>
+  /^SQLITE_(BUSY|LOCKED)/.test(String((cause as { code?: unknown } | undefined)?.code))
+
 const isSameFile = (a: string, b: string): boolean =>
   existsSync(a) && existsSync(b) && realpathSync.native(a) === realpathSync.native(b)
 
@@ -197,12 +202,14 @@ const replaceInUse = (client: SqliteClient.SqliteClient, database: string, draft
     Effect.tapError(() =>
       Effect.ignore(Effect.zipRight(Effect.ignore(client`ROLLBACK`), client`PRAGMA journal_mode = WAL`)),
     ),
+    // To leave WAL mode SQLite does not wait for others to close the store, as hooks soon do.
+    Effect.retry({ while: isBusy, schedule: Schedule.spaced(RETRY_MILLIS), times: PATIENCE_MILLIS / RETRY_MILLIS }),
   )
 
 const isWhole = (client: SqliteClient.SqliteClient) =>
   Effect.map(readDamage(client), (damage) => damage.length === 0).pipe(
     Effect.catchIf(
-      (error) => !/^SQLITE_(BUSY|LOCKED)/.test(String((error.cause as { code?: unknown } | undefined)?.code)),
+      (error) => !isBusy(error),
       () => Effect.succeed(false),
     ),
   )
