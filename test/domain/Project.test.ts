@@ -13,8 +13,8 @@ describe("Project", () => {
   })
 
   it.each([
-    ["/work/tooltrail", "tooltrail"],
-    ["C:\\work\\tooltrail", "tooltrail"],
+    ["/projects/tooltrail", "tooltrail"],
+    ["C:\\projects\\tooltrail", "tooltrail"],
     ["/", "/"],
   ])("calls %s %s", (root, name) => {
     assert.strictEqual(projectFromRoot(root).name, name)

@@ -9,16 +9,8 @@ import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { migrations } from "../../src/layers/Migrations.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { withImmediateTransaction } from "../../src/layers/withImmediateTransaction.ts"
-import { Home } from "../../src/services/Home.ts"
+import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
-
-const homeAt = (directory: string) =>
-  Layer.succeed(Home, {
-    directory,
-    database: join(directory, "tooltrail.db"),
-    log: join(directory, "tooltrail.log"),
-    spool: join(directory, "spool"),
-  })
 
 const live = (directory: string, whenMissing: "create" | "fail" = "create", busyTimeoutMillis = 50) =>
   Layer.provide(SqliteLive({ busyTimeoutMillis, checkpointPages: 1000, whenMissing }), homeAt(directory))

@@ -288,7 +288,7 @@ describe("Projects", () => {
       assert.deepStrictEqual(yield* sql`SELECT * FROM projects`, [
         {
           project_hash: projectA.hash,
-          root: "/work/a",
+          root: "/projects/a",
           name: "a",
           first_seen: ago(9000),
           last_seen: ago(1000),

@@ -10,8 +10,8 @@ import { StoreLive } from "../../src/layers/Store.ts"
 import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
 import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
-import { Home } from "../../src/services/Home.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
+import { homeAt } from "../support/home.ts"
 import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, totals } from "../support/store.ts"
 
@@ -31,12 +31,7 @@ const usedHome = async (): Promise<string> => {
 
 /** The doctor's work in this process, without the timing of others. */
 const examine = (home: string, mend = false): Promise<Report> => {
-  const files = Layer.succeed(Home, {
-    directory: home,
-    database: join(home, "tooltrail.db"),
-    log: join(home, "tooltrail.log"),
-    spool: join(home, "spool"),
-  })
+  const files = homeAt(home)
   const cost = Layer.succeed(HookCost, {
     measure: Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
   })

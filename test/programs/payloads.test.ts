@@ -50,7 +50,7 @@ const sensible: fc.Arbitrary<Json> = fc.record(
     tool_name: fc.constantFrom("Bash", "Read", "Skill", "Agent", "mcp__github__search", "mcp__plugin_a_b__c", "it's"),
     tool_use_id: fc.nat(6000).map((n) => `toolu_${n}`),
     session_id: fc.constantFrom("s1", "s2"),
-    cwd: fc.constantFrom("/work/a", "/work/b", "relative", "/"),
+    cwd: fc.constantFrom("/projects/a", "/projects/b", "relative", "/"),
     tool_input: fc.record({ skill: fc.constantFrom<unknown>("pdf", 1, null) }),
     mcp_server: fc.record({ name: fc.constantFrom("github", "b") }),
     is_interrupt: fc.boolean(),

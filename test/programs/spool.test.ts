@@ -14,19 +14,11 @@ import { StoreMemory } from "../../src/layers/Store.ts"
 import { drainSpool } from "../../src/programs/drainSpool.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { spoolOnFailure } from "../../src/programs/spoolOnFailure.ts"
-import { Home } from "../../src/services/Home.ts"
 import { Spool } from "../../src/services/Spool.ts"
+import { homeAt } from "../support/home.ts"
 import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
-
-const homeAt = (directory: string) =>
-  Layer.succeed(Home, {
-    directory,
-    database: join(directory, "tooltrail.db"),
-    log: join(directory, "tooltrail.log"),
-    spool: join(directory, "spool"),
-  })
 
 const withHome = (directory: string) => Layer.merge(StoreMemory, Layer.provideMerge(SpoolFiles, homeAt(directory)))
 

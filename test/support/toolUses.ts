@@ -4,8 +4,8 @@ import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { extractServerName } from "../../src/domain/ToolName.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
 
-export const projectA = projectFromRoot("/work/a")
-export const projectB = projectFromRoot("/work/b")
+export const projectA = projectFromRoot("/projects/a")
+export const projectB = projectFromRoot("/projects/b")
 
 export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   toolName: "Bash",
