@@ -1,7 +1,7 @@
 // Drives the built `tooltrail serve` open-loop on a home of its own: node bench/serve.mjs [requests a second] [seconds]
 import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { Agent, request } from "node:http"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
@@ -39,7 +39,8 @@ const port = await new Promise((resolve, reject) => {
 })
 const token = readFileSync(join(home, "serve.token"), "utf8").trim()
 
-const agents = Array.from({ length: CLIENTS }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+const now = () => performance.timeOrigin + performance.now()
+
 const tools = ["Bash", "Read", "Edit", "Grep", "mcp__github__search"]
 const payload = (n) =>
   JSON.stringify({
@@ -53,32 +54,54 @@ const payload = (n) =>
     duration_ms: n % 1000,
   })
 
-const post = (n) =>
-  new Promise((resolve, reject) => {
-    const body = payload(n)
-    const call = request(
-      {
-        host: "127.0.0.1",
-        port,
-        path: "/hook",
-        method: "POST",
-        agent: agents[n % CLIENTS],
-        headers: {
-          authorization: `Bearer ${token}`,
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-        },
-      },
-      (response) => {
-        response.resume()
-        response.on("end", () =>
-          response.statusCode === 200 ? resolve() : reject(new Error(`answered ${response.statusCode}`)),
-        )
-      },
-    )
-    call.on("error", reject)
-    call.end(body)
+/**
+ * A client's connection, kept alive, with one request under way at a time; the next waits. It writes the bytes itself, as
+ * load generators do: node:http's client costs as much as the server that is to be measured.
+ */
+const openConnection = () => {
+  const socket = connect({ host: "127.0.0.1", port, noDelay: true })
+  const waiting = []
+  let received = ""
+  const sendNext = () => {
+    if (waiting.length === 0) return
+    waiting[0].sentAt = now()
+    socket.write(waiting[0].text)
+  }
+  socket.setEncoding("latin1").on("data", (text) => {
+    received += text
+    const headEnd = received.indexOf("\r\n\r\n")
+    if (headEnd < 0) return
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1])
+    if (received.length < headEnd + 4 + length) return
+    const answeredAt = now()
+    const { resolve, reject, sentAt } = waiting.shift()
+    if (received.startsWith("HTTP/1.1 200 ")) resolve({ sentAt, answeredAt })
+    else reject(new Error(`answered ${received.slice(0, headEnd)}`))
+    received = ""
+    sendNext()
   })
+  socket.on("error", (error) => {
+    for (const { reject } of waiting.splice(0)) reject(error)
+  })
+  return {
+    post: (text) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ text, resolve, reject })
+        if (waiting.length === 1) sendNext()
+      }),
+    close: () => socket.destroy(),
+  }
+}
+
+const connections = Array.from({ length: CLIENTS }, openConnection)
+
+const post = (n) => {
+  const body = payload(n)
+  return connections[n % CLIENTS].post(
+    `POST /hook HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
 
 /** Waits where it disturbs nobody, for what is shorter than a timer's millisecond, and says when each request is due. */
 const metronome = `
@@ -94,8 +117,6 @@ const metronome = `
   }
 `
 
-const now = () => performance.timeOrigin + performance.now()
-
 /**
  * Sends at the times that the rate tells, whatever the answers do. A latency counts from the request to the end of its
  * response, and once more from the time the request was due, which takes in what this generator was late and what waited.
@@ -110,12 +131,11 @@ const drive = (first, total) =>
       if (fromDue.length + failures.length === total) resolve({ fromRequest, fromDue, failures })
     }
     new Worker(metronome, { eval: true, workerData: { total, rate } }).on("message", (due) => {
-      const sent = now()
       post(next++)
         .then(
-          () => {
-            fromRequest.push(now() - sent)
-            fromDue.push(now() - due)
+          ({ sentAt, answeredAt }) => {
+            fromRequest.push(answeredAt - sentAt)
+            fromDue.push(answeredAt - due)
           },
           (error) => failures.push(error.message),
         )
@@ -128,7 +148,7 @@ const warmUp = Math.round(rate)
 await drive(0, warmUp)
 const total = Math.round(rate * seconds)
 const { fromRequest, fromDue, failures } = await drive(warmUp, total)
-for (const agent of agents) agent.destroy()
+for (const connection of connections) connection.close()
 const stopping = performance.now()
 server.kill("SIGTERM")
 const code = await ended
