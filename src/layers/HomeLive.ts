@@ -5,18 +5,10 @@ import * as Layer from "effect/Layer"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { Home } from "../services/Home.ts"
 import { environmentVariable } from "./environment.ts"
+import { userHome } from "./userHome.ts"
 
 const unusable = (cause: unknown) =>
   new PersistenceError({ operation: "tell where to keep files", reason: "unavailable", cause })
-
-/** `HOME` says it, as it does for `os.homedir()`, which is asked only where it does not. */
-const userHome = Effect.gen(function* () {
-  const fromEnvironment = yield* environmentVariable(process.platform === "win32" ? "USERPROFILE" : "HOME")
-  const path =
-    fromEnvironment ??
-    (yield* Effect.tryPromise({ try: async () => (await import("node:os")).homedir(), catch: unusable }))
-  return isAbsolute(path) ? path : yield* unusable(`the user's home folder is ${JSON.stringify(path)}`)
-})
 
 const dataFolder = Effect.gen(function* () {
   const chosen = yield* environmentVariable("TOOLTRAIL_HOME")
