@@ -15,6 +15,12 @@ export const realPayloads: ReadonlyArray<string> = readFileSync(
   .split("\n")
   .filter((line) => line !== "")
 
+/** What every program under test gets. Nobody's real transcripts are read. */
+const baseEnvironment = {
+  PATH: process.env.PATH ?? "",
+  CLAUDE_CONFIG_DIR: join(tmpdir(), "no-claude-code"),
+}
+
 /** A folder of its own for one test, which goes with the test run. */
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "test-"))
 
@@ -43,7 +49,7 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
     const started = performance.now()
     const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
       cwd: options.cwd ?? root,
-      env: { PATH: process.env.PATH ?? "", ...options.env },
+      env: { ...baseEnvironment, ...options.env },
       ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     let stdout = ""
@@ -81,7 +87,7 @@ export interface ServerProcess {
 export const startServer = (home: string, env: Record<string, string> = {}): Promise<ServerProcess> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [cliProgram, "serve", "--port", "0"], {
-      env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home, ...env },
+      env: { ...baseEnvironment, TOOLTRAIL_HOME: home, ...env },
     })
     let stdout = ""
     let stderr = ""
