@@ -10,19 +10,22 @@ import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageRollups } from "../services/UsageRollups.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
+import { makeUsageRollups } from "./UsageRollupsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger
+export type Store = ToolRegistry | UsageEvents | UsageRollups | Projects | DrainLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
   Effect.gen(function* () {
     return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
       Context.add(ToolRegistry, yield* makeToolRegistry),
+      Context.add(UsageRollups, yield* makeUsageRollups),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
       Context.add(SqlClient.SqlClient, client),

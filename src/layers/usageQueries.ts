@@ -10,6 +10,7 @@ import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { failingTo } from "./failingTo.ts"
+import { usageSums } from "./usageSums.ts"
 
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
 
@@ -20,6 +21,8 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
     max(created_at) AS last_used`
 
+  const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
+
   const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
 
   const usageForTool = SqlSchema.findOne({
@@ -28,8 +31,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     ),
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE tool_name = ${toolName} AND created_at >= ${since} AND ${ofProject(project)}
+      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName })})
       GROUP BY tool_name`,
   })
 
@@ -50,8 +52,8 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     execute: ({ dimension, project, since }) => {
       const column = sql(columnOf[dimension])
       return sql`
-        SELECT ${column} AS key, ${counts} FROM tool_usage_events
-        WHERE created_at >= ${since} AND ${column} IS NOT NULL AND ${ofProject(project)}
+        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since })})
+        WHERE ${column} IS NOT NULL
         GROUP BY ${column} ORDER BY usage_count DESC, key`
     },
   })

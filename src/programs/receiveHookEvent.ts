@@ -58,7 +58,5 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
 })
 
 /** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */
-export const receiveHookEvent = (
-  payload: string,
-): Effect.Effect<ReceivedEvent, UndecodablePayload, ProjectResolver> =>
+export const receiveHookEvent = (payload: string): Effect.Effect<ReceivedEvent, UndecodablePayload, ProjectResolver> =>
   Effect.flatMap(agentEnvironment, (environment) => receiveFrom(payload, environment))

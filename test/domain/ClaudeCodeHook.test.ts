@@ -133,15 +133,21 @@ describe("the payload decoder", () => {
     assert.strictEqual(call(fields, environment).agent, agent)
   })
 
-  it.each(["SessionStart", "SessionEnd"])("takes %s of Claude Code, and of nobody else, for a session's boundary", (name) => {
-    assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
-      _tag: "SessionBoundary",
-    })
-    assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name, cursor_version: "2" }))), {
-      _tag: "OtherHookEvent",
-      name,
-    })
-  })
+  it.each(["SessionStart", "SessionEnd"])(
+    "takes %s of Claude Code, and of nobody else, for a session's boundary",
+    (name) => {
+      assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
+        _tag: "SessionBoundary",
+      })
+      assert.deepStrictEqual(
+        Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name, cursor_version: "2" }))),
+        {
+          _tag: "OtherHookEvent",
+          name,
+        },
+      )
+    },
+  )
 
   it.each(["sessionStart", "Stop", "postToolUse", "SomethingNew"])("accepts and ignores %s", (name) => {
     assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
