@@ -57,6 +57,15 @@ const assertSameAnswers = (project: ProjectSelection, window: TimeWindow) =>
     )
   })
 
+/** So few kinds that many of them meet in an hour. */
+const calls = fc
+  .tuple(fc.constantFrom(0.1, 2, 20), fc.constantFrom(["Bash"], ["Bash", "Skill", "mcp__github__search"]))
+  .chain(([days, tools]) =>
+    toolUses(now, days).map((uses) =>
+      uses.map((use, place) => ({ ...use, toolName: tools[place % tools.length] ?? "Bash", durationMs: place * 77 })),
+    ),
+  )
+
 const windows = fc.oneof(
   fc.record({ amount: fc.integer({ min: 1, max: 60 }), unit: fc.constant("hours" as const) }),
   fc.record({ amount: fc.integer({ min: 1, max: 25 }), unit: fc.constant("days" as const) }),
@@ -69,8 +78,8 @@ describe("the sums by day and hour", () => {
     fc.assert(
       fc.asyncProperty(
         fc.record({
-          before: toolUses(now, 20),
-          after: toolUses(now, 20),
+          before: calls,
+          after: calls,
           project: selections,
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
@@ -95,7 +104,7 @@ describe("the sums by day and hour", () => {
             yield* assertSameAnswers(project, window)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 60, seed: 20_261_123 },
+      { numRuns: 80, seed: 20_261_123 },
     ))
 
   it.effect("that were changed by hand are found, and made anew", () =>
