@@ -83,7 +83,7 @@ describe("the sums by day and hour", () => {
           project: selections,
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
-          steps: fc.nat(9),
+          steps: fc.nat(4),
         }),
         ({ before, after, project, window, deletedShare, steps }) =>
           Effect.gen(function* () {
@@ -93,7 +93,7 @@ describe("the sums by day and hour", () => {
             yield* Effect.forEach(before, recordToolUse, { discard: true })
             yield* assertSameAnswers(project, window)
             yield* forgetSums
-            yield* Effect.repeatN(rollups.fillStep(7), steps)
+            yield* Effect.repeatN(rollups.fillStep(3), steps)
             // They come in any order of their times, and so late as well.
             yield* Effect.forEach(after, recordToolUse, { discard: true })
             yield* sql`DELETE FROM tool_usage_events WHERE id % ${deletedShare} = 0`
@@ -104,7 +104,7 @@ describe("the sums by day and hour", () => {
             yield* assertSameAnswers(project, window)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 80, seed: 20_261_123 },
+      { numRuns: 100, seed: 20_261_123 },
     ))
 
   it.effect("that were changed by hand are found, and made anew", () =>
