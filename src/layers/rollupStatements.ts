@@ -91,8 +91,9 @@ const createDeleteTrigger = `
         return `
           DELETE FROM ${table} WHERE ${row} AND uses = 1;
           UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
-            SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s
-            WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}) END
+            SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
+            WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
+              AND (s.id <= filled_to OR s.id > fill_until)) END
           WHERE ${row};`
       })
       .join("")}
