@@ -18,12 +18,15 @@ export interface SummedCalls {
 const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
 const dayOf = (text: string) => text.slice(0, 10)
 
+const cutsHour = (edge: Timestamp) => !edge.endsWith(":00:00")
+const cutsDay = (edge: Timestamp) => !edge.endsWith(" 00:00:00")
+
 /** Sorts after all texts that begin with `prefix` and go on with what is in a time. */
 const endOf = (prefix: string) => `${prefix}~`
 
 /**
  * The calls since a time as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
- * columns of its series, `at` (when its period began, as the prefix of a timestamp, or the time of its call), `uses`, `failures`,
+ * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`,
  * `interruptions` and `last_used`. The sums of the rows are those of the calls, to the digit. While old events
  * are still to be added to the sums, all rows are single calls.
  */
@@ -32,8 +35,8 @@ export const usageSums = (
   { project, from, tool, cuts = [], finest = "day" }: SummedCalls,
 ): Statement.Fragment => {
   const edges = [from, ...cuts.filter((cut) => cut > from)]
-  const cutHours = [...new Set(edges.map(hourOf))]
-  const cutDays = [...new Set(edges.map(dayOf))]
+  const cutHours = [...new Set(edges.filter(cutsHour).map(hourOf))]
+  const cutDays = [...new Set(edges.filter(cutsDay).map(dayOf))]
 
   const selected = (table: string) =>
     sql.and([
@@ -48,10 +51,10 @@ export const usageSums = (
     (calls.success = 0 AND calls.failure_kind IS NOT 'interrupted') AS failures,
     (calls.success = 0 AND calls.failure_kind IS 'interrupted') AS interruptions, calls.created_at AS last_used`
 
-  const sums = (table: "usage_by_day" | "usage_by_hour", period: "day" | "hour", range: Statement.Fragment) => sql`
-    SELECT ${columns("series")}, sums.${sql(period)} AS at, sums.uses, sums.failures, sums.interruptions, sums.last_used
+  const sums = (period: "day" | "hour", range: Statement.Fragment) => sql`
+    SELECT ${columns("series")}, sums.${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"} AS at, sums.uses, sums.failures, sums.interruptions, sums.last_used
     FROM rollup_state state CROSS JOIN usage_series series
-    CROSS JOIN ${sql(table)} sums ON sums.series_id = series.id AND ${range}
+    CROSS JOIN ${sql(`usage_by_${period}`)} sums ON sums.series_id = series.id AND ${range}
     WHERE ${isFilled} AND ${selected("series")}`
 
   // Over all projects, the index on project and time is used once for each of them.
@@ -66,15 +69,17 @@ export const usageSums = (
     SELECT ${call} FROM rollup_state state CROSS JOIN tool_usage_events calls
     WHERE NOT (${isFilled}) AND ${selected("calls")} AND calls.created_at >= ${from}`
 
-  const days = sums("usage_by_day", "day", sql`sums.day > ${dayOf(from)} AND NOT ${sql.in("sums.day", cutDays)}`)
-  const hoursOf = (day: string) =>
+  const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
+    cut.length === 0 ? sql`1` : sql`NOT ${sql.in(`sums.${period}`, cut)}`
+  const days = sums("day", sql`sums.day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`)
+  const hours = sums("hour", sql`sums.hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`)
+  const hoursOfDay = (day: string) =>
     sums(
-      "usage_by_hour",
       "hour",
-      sql`sums.hour > ${day === dayOf(from) ? hourOf(from) : day} AND sums.hour < ${endOf(day)}
-        AND NOT ${sql.in("sums.hour", cutHours)}`,
+      sql`sums.hour >= ${day === dayOf(from) ? hourOf(from) : day} AND sums.hour < ${endOf(day)}
+        AND ${isUncut("hour", cutHours)}`,
     )
-  const hours = sums("usage_by_hour", "hour", sql`sums.hour > ${hourOf(from)} AND NOT ${sql.in("sums.hour", cutHours)}`)
-  const parts = [...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOf)]), ...cutHours.map(ofHour), all]
+
+  const parts = [...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]), ...cutHours.map(ofHour), all]
   return parts.reduce((left, right) => sql`${left} UNION ALL ${right}`)
 }

@@ -6,6 +6,7 @@ import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
@@ -33,7 +34,7 @@ const plainUsageBy = (column: string, project: ProjectSelection, window: TimeWin
          sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures, max(created_at) AS last_used
        FROM tool_usage_events
        WHERE ${ofProject} AND ${column} IS NOT NULL
-         AND created_at >= datetime('2026-11-23 12:34:56', '-${window.amount} ${window.unit}')
+         AND created_at >= datetime('${yield* Timestamp.now}', '-${window.amount} ${window.unit}')
        GROUP BY 1 ORDER BY usage_count DESC, key`,
     )
   })
@@ -85,13 +86,15 @@ describe("the sums by day and hour", () => {
           before: calls,
           after: calls,
           project: selections,
+          // Windows begin within an hour, with one, or with a day.
+          asked: fc.constantFrom(now, Date.UTC(2026, 10, 23, 12), Date.UTC(2026, 10, 23)),
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
           steps: fc.nat(4),
         }),
-        ({ before, after, project, window, deletedShare, steps }) =>
+        ({ before, after, project, asked, window, deletedShare, steps }) =>
           Effect.gen(function* () {
-            yield* TestClock.setTime(now)
+            yield* TestClock.setTime(asked)
             const sql = yield* SqlClient.SqlClient
             const rollups = yield* UsageRollups
             yield* Effect.forEach(before, recordToolUse, { discard: true })
