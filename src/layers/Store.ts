@@ -8,17 +8,19 @@ import type { StoreMissing } from "../domain/StoreMissing.ts"
 import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
+import { Retention } from "../services/Retention.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { UsageRollups } from "../services/UsageRollups.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
+import { makeRetention } from "./RetentionSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
 import { makeUsageRollups } from "./UsageRollupsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | UsageRollups | Projects | DrainLedger
+export type Store = ToolRegistry | UsageEvents | UsageRollups | Projects | Retention | DrainLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
@@ -26,6 +28,7 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
     return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
       Context.add(ToolRegistry, yield* makeToolRegistry),
       Context.add(UsageRollups, yield* makeUsageRollups),
+      Context.add(Retention, yield* makeRetention),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
       Context.add(SqlClient.SqlClient, client),
