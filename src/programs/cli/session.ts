@@ -2,31 +2,38 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { printable } from "../../domain/printable.ts"
 import { toEpochMillis } from "../../domain/Timestamp.ts"
 import type { Run } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
-import { answer } from "./answer.ts"
+import { answer, type View } from "./answer.ts"
 import { described } from "./described.ts"
 import { duration } from "./figures.ts"
-import type { Glyphs } from "./glyphs.ts"
 import { argument, json, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
-import { renderDetails } from "./text.ts"
+import { cut, renderDetails } from "./text.ts"
 import { describeOutcome, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
 
 /** How many runs of one tool are shown of the beginning, and of the end. */
-const RUNS_SHOWN = 8
+const RUNS_SHOWN = 5
+const RUN_WIDTH = 24
 
-const inBrief = (order: ReadonlyArray<Run>, { times, cut }: Glyphs): ReadonlyArray<string> => {
-  const shown = order.map((run) => (run.times > 1 ? `${run.key} ${times}${run.times}` : run.key))
+/** How many tools are shown; the whole is to fit on one screen. */
+const TOOLS_SHOWN = 12
+
+const inBrief = (order: ReadonlyArray<Run>, { glyphs }: View): ReadonlyArray<string> => {
+  const shown = order.map((run) => {
+    const name = cut(printable(run.key), RUN_WIDTH, { glyphs })
+    return run.times > 1 ? `${name} ${glyphs.times}${run.times}` : name
+  })
   const between = shown.length - 2 * RUNS_SHOWN
   return between > 1
-    ? [...shown.slice(0, RUNS_SHOWN), `${cut} ${between} more ${cut}`, ...shown.slice(-RUNS_SHOWN)]
+    ? [...shown.slice(0, RUNS_SHOWN), `${glyphs.cut} ${between} more ${glyphs.cut}`, ...shown.slice(-RUNS_SHOWN)]
     : shown
 }
 
@@ -87,12 +94,13 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
             },
             { label: "Calls", parts: describeOutcome(total) },
             { label: "Subagents", parts: namedCounts(where.subagents) },
-            { label: "Order", parts: inBrief(order, view.glyphs), separator: ` ${view.glyphs.arrow}` },
+            { label: "Order", parts: inBrief(order, view), separator: ` ${view.glyphs.arrow}` },
           ],
           view,
         ),
         "",
-        renderUsage(rows, { title: "TOOL", span, withoutSessions: true }, view),
+        renderUsage(rows.slice(0, TOOLS_SHOWN), { title: "TOOL", span, withoutSessions: true }, view),
+        ...(rows.length > TOOLS_SHOWN ? ["", `${rows.length - TOOLS_SHOWN} more; --json shows all.`] : []),
       ].join("\n")
     },
   }),
