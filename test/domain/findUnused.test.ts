@@ -82,6 +82,10 @@ describe("findUnused", () => {
       ]),
       ["mcp__plugin_a_b__d"],
     )
+    assert.deepStrictEqual(
+      names([row("mcp__plugin_a_b__c", { last_used_at: lately }), row("mcp__plugin_a_b__d", ofPlugin)]),
+      ["mcp__plugin_a_b__d"],
+    )
   })
 
   it("orders servers, their single tools, plugins', skills, the rest; never used first, then by age and name", () => {
