@@ -60,47 +60,51 @@ const createTables = [
 
 const isActive = "(SELECT is_paused FROM rollup_state) = 0"
 
-const createInsertTrigger = `
-  CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events WHEN ${isActive}
-  BEGIN
-    INSERT INTO usage_series (${seriesColumns.join(", ")})
-    SELECT ${seriesColumns.map((column) => `new.${column}`).join(", ")}
-    WHERE NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("new")});
-    ${periods
-      .map(({ table, period, characters }) =>
-        upsert(
-          table,
-          period,
-          `SELECT s.id, substr(new.created_at, 1, ${characters}), new.created_at, ${shares("new").join(", ")}
-           FROM usage_series s WHERE ${isOfSeries("new")}`,
-        ),
-      )
-      .join("")}
-  END`
+const addNew = `
+  INSERT INTO usage_series (${seriesColumns.join(", ")})
+  SELECT ${seriesColumns.map((column) => `new.${column}`).join(", ")}
+  WHERE NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("new")});
+  ${periods
+    .map(({ table, period, characters }) =>
+      upsert(
+        table,
+        period,
+        `SELECT s.id, substr(new.created_at, 1, ${characters}), new.created_at, ${shares("new").join(", ")}
+         FROM usage_series s WHERE ${isOfSeries("new")}`,
+      ),
+    )
+    .join("")}`
 
 const takeAway = sumColumns.map((column, place) => `${column} = ${column} - ${shares("old")[place]}`).join(", ")
 
-const createDeleteTrigger = `
-  CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events
-  WHEN ${isActive} AND (SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)
-  BEGIN
-    ${periods
-      .map(({ table, period, characters }) => {
-        const row = `series_id = (SELECT s.id FROM usage_series s WHERE ${isOfSeries("old")})
-          AND ${period} = substr(old.created_at, 1, ${characters})`
-        return `
-          DELETE FROM ${table} WHERE ${row} AND uses = 1;
-          UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
-            SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
-            WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
-              AND (s.id <= filled_to OR s.id > fill_until)) END
-          WHERE ${row};`
-      })
-      .join("")}
-  END`
+const takeOldAway = `
+${periods
+  .map(({ table, period, characters }) => {
+    const row = `series_id = (SELECT s.id FROM usage_series s WHERE ${isOfSeries("old")})
+      AND ${period} = substr(old.created_at, 1, ${characters})`
+    return `
+      DELETE FROM ${table} WHERE ${row} AND uses = 1;
+      UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
+        SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
+        WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
+          AND (s.id <= filled_to OR s.id > fill_until)) END
+      WHERE ${row};`
+  })
+  .join("")}`
+
+const isOldAdded = "(SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)"
+
+const createTriggers = [
+  `CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events WHEN ${isActive} BEGIN ${addNew} END`,
+  `CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events
+   WHEN ${isActive} AND ${isOldAdded} BEGIN ${takeOldAway} END`,
+  `CREATE TRIGGER roll_over_event
+   AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
+   ON tool_usage_events WHEN ${isActive} AND ${isOldAdded} BEGIN ${takeOldAway} ${addNew} END`,
+]
 
 /** Makes the tables of sums, empty, and the triggers that keep them in the same statement as the event. */
-export const createRollups: ReadonlyArray<string> = [...createTables, createInsertTrigger, createDeleteTrigger]
+export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers]
 
 /** Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. */
 export const addEventsToRollups: ReadonlyArray<string> = [

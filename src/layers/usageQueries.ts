@@ -4,11 +4,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { AllProjects, ProjectSelection } from "../domain/Project.ts"
+import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { usageSums } from "./usageSums.ts"
 
@@ -22,8 +23,6 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     max(created_at) AS last_used`
 
   const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
-
-  const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
 
   const usageForTool = SqlSchema.findOne({
     Request: Schema.typeSchema(
@@ -72,7 +71,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
         duration_ms, subagent, target, server_name, failure_kind, source
-      FROM tool_usage_events WHERE ${ofProject(project)}
+      FROM tool_usage_events WHERE ${ofProject(sql, project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })
 

@@ -79,7 +79,7 @@ const windows = fc.oneof(
 const selections = fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects)
 
 describe("the sums by day and hour", () => {
-  it("answer as the events do, with late arrivals, repeated ids, deletions, and old events half added", () =>
+  it("answer as the events do, with late arrivals, repeated ids, deletions, changes, and old events half added", () =>
     fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -104,6 +104,9 @@ describe("the sums by day and hour", () => {
             // They come in any order of their times, and so late as well.
             yield* Effect.forEach(after, recordToolUse, { discard: true })
             yield* sql`DELETE FROM tool_usage_events WHERE id % ${deletedShare} = 0`
+            yield* sql`
+              UPDATE tool_usage_events SET agent = NULL, success = 0, created_at = datetime(created_at, '-1 hours')
+              WHERE id % ${deletedShare} = 1`
             assert.deepStrictEqual(yield* rollups.findDrift, [])
             yield* assertSameAnswers(project, window)
             yield* fillAll

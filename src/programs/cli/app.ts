@@ -22,6 +22,7 @@ import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
+import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
 export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {}
@@ -31,7 +32,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, log, doctor, backup, restore, hook, serve]),
+  Command.withSubcommands([top, tool, session, tools, unused, log, doctor, backup, restore, hook, serve]),
 )
 
 const run = Command.run(tooltrail, {
