@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
 import { between, ofWindow } from "../domain/ReportSpan.ts"
-import type { TimeWindow } from "../domain/TimeWindow.ts"
+import { cutoff, type TimeWindow } from "../domain/TimeWindow.ts"
 import { inferToolType } from "../domain/ToolName.ts"
 import type { ReportDimension } from "../domain/Usage.ts"
 import { foldSums, inRuns, type ReportRow, type SumCell } from "../domain/UsageReport.ts"
@@ -12,6 +12,7 @@ import type { UsageReports } from "../services/UsageReports.ts"
 import { makeCallQueries } from "./callQueries.ts"
 import type { CallSelection } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
+import { needsDetailSince } from "./prunedDetail.ts"
 import { makeSumQueries } from "./sumQueries.ts"
 
 const mostFirst = (a: ReportRow, b: ReportRow) => b.usage_count - a.usage_count || (a.key < b.key ? -1 : 1)
@@ -20,6 +21,7 @@ const mostFirst = (a: ReportRow, b: ReportRow) => b.usage_count - a.usage_count 
 export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<UsageReports> => {
   const sums = makeSumQueries(sql)
   const calls = makeCallQueries(sql)
+  const needDetail = needsDetailSince(sql)
 
   /** The sums of a window and of what came before it. A tool's kind follows from its name, and so has the cells of tools. */
   const readCells = (dimension: ReportDimension, project: ProjectSelection, window: TimeWindow) =>
@@ -132,15 +134,17 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
     })
 
   return {
-    getReport: Effect.fn("UsageReports.getReport")(
-      (dimension, project, window) => sql.withTransaction(readReport(dimension, project, window)),
-      failingTo("report the usage"),
-    ),
+    getReport: Effect.fn("UsageReports.getReport")(function* (dimension, project, window) {
+      yield* needDetail(yield* cutoff(window))
+      return yield* sql.withTransaction(readReport(dimension, project, window)).pipe(failingTo("report the usage"))
+    }),
 
-    getToolReport: Effect.fn("UsageReports.getToolReport")(
-      (tool, project, window) => sql.withTransaction(readToolReport(tool, project, window)),
-      failingTo("report the usage of a tool"),
-    ),
+    getToolReport: Effect.fn("UsageReports.getToolReport")(function* (tool, project, window) {
+      yield* needDetail(yield* cutoff(window))
+      return yield* sql
+        .withTransaction(readToolReport(tool, project, window))
+        .pipe(failingTo("report the usage of a tool"))
+    }),
 
     getSessionReport: Effect.fn("UsageReports.getSessionReport")(
       (sessionId) => sql.withTransaction(readSessionReport(sessionId)),

@@ -2,21 +2,15 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Retention } from "../services/Retention.ts"
 import { failingTo } from "./failingTo.ts"
+import { readPrunedBefore } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** What `Retention` does. */
 export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<Retention> => {
   const inTransaction = withImmediateTransaction(sql)
-
-  const prunedBefore = SqlSchema.single({
-    Request: Schema.Void,
-    Result: Schema.Struct({ pruned_before: Schema.NullOr(Schema.String) }),
-    execute: () => sql`SELECT pruned_before FROM rollup_state`,
-  })
 
   const countBefore = SqlSchema.single({
     Request: Schema.String,
@@ -75,11 +69,7 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
   })
 
   return {
-    prunedBefore: prunedBefore(undefined).pipe(
-      Effect.map(({ pruned_before }) => Option.fromNullable(pruned_before)),
-      failingTo("read what is pruned"),
-      Effect.withSpan("Retention.prunedBefore"),
-    ),
+    prunedBefore: Effect.withSpan(readPrunedBefore(sql), "Retention.prunedBefore"),
 
     countBefore: Effect.fn("Retention.countBefore")(
       (day) => Effect.map(countBefore(day), ({ calls }) => calls),

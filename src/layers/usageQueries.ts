@@ -11,6 +11,7 @@ import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
+import { needsDetailSince } from "./prunedDetail.ts"
 import { usageSums } from "./usageSums.ts"
 
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
@@ -21,6 +22,8 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     count(*) AS usage_count,
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
     max(created_at) AS last_used`
+
+  const needDetail = needsDetailSince(sql)
 
   const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
 
@@ -77,8 +80,10 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
 
   return {
     getUsageForTool: Effect.fn("UsageEvents.getUsageForTool")(function* (toolName, project, window = lastSevenDays) {
-      return yield* usageForTool({ toolName, project, since: yield* cutoff(window) })
-    }, failingTo("read the usage of a tool")),
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      return yield* usageForTool({ toolName, project, since }).pipe(failingTo("read the usage of a tool"))
+    }),
 
     getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(
       (sessionId) => usageForSession(sessionId),
@@ -86,16 +91,17 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     ),
 
     getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {
-      const rows = yield* usageBy({ dimension: "tool", project, since: yield* cutoff(window) })
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      const rows = yield* usageBy({ dimension: "tool", project, since }).pipe(failingTo("read the usage of a project"))
       return rows.map(({ key, ...stats }) => ({ tool_name: key, ...stats }))
-    }, failingTo("read the usage of a project")),
+    }),
 
-    getUsageBy: Effect.fn("UsageEvents.getUsageBy")(
-      function* (dimension, project, window = lastSevenDays) {
-        return yield* usageBy({ dimension, project, since: yield* cutoff(window) })
-      },
-      (effect, dimension) => failingTo(`read the usage by ${dimension}`)(effect),
-    ),
+    getUsageBy: Effect.fn("UsageEvents.getUsageBy")(function* (dimension, project, window = lastSevenDays) {
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      return yield* usageBy({ dimension, project, since }).pipe(failingTo(`read the usage by ${dimension}`))
+    }),
 
     getNewestSession: newestSession(undefined).pipe(
       Effect.map(Option.map((row) => row.session_id)),

@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { DetailPruned } from "../domain/DetailPruned.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
@@ -19,7 +20,7 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
       toolName: string,
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError>
+    ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError | DetailPruned>
 
     /** What did this session use? `null` asks for the calls without a session. */
     readonly getUsageForSession: (
@@ -30,14 +31,14 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     readonly getUsageSince: (
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError>
+    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError | DetailPruned>
 
     /** As `getUsageSince`, summed by another dimension of the call. */
     readonly getUsageBy: (
       dimension: UsageDimension,
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<ReadonlyArray<DimensionStats>, PersistenceError>
+    ) => Effect.Effect<ReadonlyArray<DimensionStats>, PersistenceError | DetailPruned>
 
     /** The session of the newest call that has one. */
     readonly getNewestSession: Effect.Effect<Option.Option<string>, PersistenceError>

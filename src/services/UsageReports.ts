@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { DetailPruned } from "../domain/DetailPruned.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
@@ -17,14 +18,14 @@ export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")
       dimension: ReportDimension,
       project: ProjectSelection,
       window: TimeWindow,
-    ) => Effect.Effect<Option.Option<UsageReport>, PersistenceError>
+    ) => Effect.Effect<Option.Option<UsageReport>, PersistenceError | DetailPruned>
 
     /** Everything about one tool; none where it was not called. */
     readonly getToolReport: (
       toolName: string,
       project: ProjectSelection,
       window: TimeWindow,
-    ) => Effect.Effect<Option.Option<ToolReport>, PersistenceError>
+    ) => Effect.Effect<Option.Option<ToolReport>, PersistenceError | DetailPruned>
 
     /** Everything about one session; none where it has no calls. */
     readonly getSessionReport: (sessionId: string) => Effect.Effect<Option.Option<SessionReport>, PersistenceError>

@@ -4,6 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
 import type { StoreMissing } from "../../domain/StoreMissing.ts"
@@ -39,7 +40,7 @@ export interface View extends OutputStyle {
 }
 
 export interface Question<Answer> {
-  readonly ask: Effect.Effect<Answer, PersistenceError, Store | ProjectResolver>
+  readonly ask: Effect.Effect<Answer, PersistenceError | DetailPruned, Store | ProjectResolver>
   /** The JSON value for programs; of no answer where nothing was ever recorded. */
   readonly toJson: (answer: Answer | undefined) => unknown
   /** The text for people. */
@@ -61,7 +62,7 @@ const nothingRecorded = ({ message }: StoreMissing) =>
 export const answer = <Answer>(
   options: { readonly json: boolean; readonly utc?: boolean },
   question: Question<Answer>,
-): Effect.Effect<void, PersistenceError> =>
+): Effect.Effect<void, PersistenceError | DetailPruned> =>
   Effect.gen(function* () {
     const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
       Effect.provide(Layer.merge(PresentStore, ProjectResolverLive)),

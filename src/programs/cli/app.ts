@@ -7,6 +7,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
@@ -66,7 +67,11 @@ const refuse = (argv: ReadonlyArray<string>, what: string) =>
 /** Runs one command line, `node` and the script's name first. Wrong usage fails with what was wrong, on one line. */
 export const runCommandLine = (
   argv: ReadonlyArray<string>,
-): Effect.Effect<void, WrongUsage | PersistenceError | CannotServe | NeedsAttention, CliApp.CliApp.Environment> =>
+): Effect.Effect<
+  void,
+  WrongUsage | PersistenceError | DetailPruned | CannotServe | NeedsAttention,
+  CliApp.CliApp.Environment
+> =>
   Effect.gen(function* () {
     const slip = findSlip(argv.slice(2))
     if (slip !== undefined) return yield* refuse(argv, slip)
