@@ -12,6 +12,7 @@ export const makeUsageReports = Effect.gen(function* () {
     getReport: (...question) => Effect.flatMap(queries, (read) => read.getReport(...question)),
     getToolReport: (...question) => Effect.flatMap(queries, (read) => read.getToolReport(...question)),
     getSessionReport: (...question) => Effect.flatMap(queries, (read) => read.getSessionReport(...question)),
+    getTrend: (...question) => Effect.flatMap(queries, (read) => read.getTrend(...question)),
     getObservedFrom: (...question) => Effect.flatMap(queries, (read) => read.getObservedFrom(...question)),
   })
 })

@@ -3,9 +3,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
-import { between, ofWindow } from "../domain/ReportSpan.ts"
+import { between, binStart, ofWindow } from "../domain/ReportSpan.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
 import { cutoff, type TimeWindow } from "../domain/TimeWindow.ts"
 import { inferToolType } from "../domain/ToolName.ts"
+import { beginOf, withGaps } from "../domain/Trend.ts"
 import type { ReportDimension } from "../domain/Usage.ts"
 import { foldSums, inRuns, type ReportRow, type SumCell } from "../domain/UsageReport.ts"
 import type { UsageReports } from "../services/UsageReports.ts"
@@ -150,6 +152,13 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       (sessionId) => sql.withTransaction(readSessionReport(sessionId)),
       failingTo("report the usage of a session"),
     ),
+
+    getTrend: Effect.fn("UsageReports.getTrend")(function* ({ tool, project, window, unit }) {
+      const first = beginOf(unit, yield* cutoff(window))
+      const from = binStart(first)
+      const points = yield* sums.trend({ selection: { project, tool: Option.getOrUndefined(tool), from }, unit })
+      return points.length === 0 ? [] : withGaps(unit, points, first, beginOf(unit, yield* Timestamp.now))
+    }, failingTo("report the trend")),
 
     getObservedFrom: Effect.fn("UsageReports.getObservedFrom")(
       (project) => Effect.map(sums.first(project), ({ first }) => Option.fromNullable(first)),

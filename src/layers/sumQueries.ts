@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { ProjectSelection } from "../domain/Project.ts"
 import { BinUnit, binCharacters } from "../domain/ReportSpan.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
+import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import { ReportDimension } from "../domain/Usage.ts"
 import { KeyCount, SumCell } from "../domain/UsageReport.ts"
 import { CallSelection, keyIn, ofProject } from "./callSelection.ts"
@@ -51,5 +52,20 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       FROM (SELECT DISTINCT project_hash FROM tool_registry WHERE ${ofProject(sql, project)}) AS known`,
   })
 
-  return { cells, counts, first }
+  const beginOfUnit = {
+    day: sql`substr(at, 1, 10)`,
+    week: sql`date(at, '-6 days', 'weekday 1')`,
+    month: sql`substr(at, 1, 7) || '-01'`,
+  }
+
+  const trend = SqlSchema.findAll({
+    Request: Schema.typeSchema(Schema.Struct({ selection: CallSelection, unit: TrendUnit })),
+    Result: TrendPoint,
+    execute: ({ selection, unit }) => sql`
+      SELECT ${beginOfUnit[unit]} AS "from", sum(uses) AS usage_count, sum(failures) AS failures,
+        sum(interruptions) AS interruptions
+      FROM (${usageSums(sql, selection)}) GROUP BY 1 ORDER BY 1`,
+  })
+
+  return { trend, cells, counts, first }
 }

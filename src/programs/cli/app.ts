@@ -16,6 +16,7 @@ import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
+import { prune } from "./prune.ts"
 import { restore } from "./restore.ts"
 import { serve } from "./serve.ts"
 import { session } from "./session.ts"
@@ -23,6 +24,7 @@ import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
+import { trend } from "./trend.ts"
 import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
@@ -33,7 +35,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, unused, log, doctor, backup, restore, hook, serve]),
+  Command.withSubcommands([top, tool, session, trend, tools, unused, log, doctor, backup, restore, prune, hook, serve]),
 )
 
 const run = Command.run(tooltrail, {

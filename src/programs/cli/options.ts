@@ -3,6 +3,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as TimeWindow from "../../domain/TimeWindow.ts"
 
@@ -21,14 +22,19 @@ export const json = Options.boolean("json").pipe(Options.withDescription("Print 
 
 export const utc = Options.boolean("utc").pipe(Options.withDescription("Show absolute times, in UTC."))
 
+/** An option that takes a stretch of time. */
+export const window = (name: string, description: string): Options.Options<TimeWindow.TimeWindow> =>
+  Options.text(name).pipe(
+    Options.withDescription(description),
+    Options.mapEffect((text) =>
+      Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--${name}: ${error.message}`)),
+    ),
+  )
+
 /** A window of time, this one unless told. */
 export const sinceOr = (usual: string): Options.Options<TimeWindow.TimeWindow> =>
-  Options.text("since").pipe(
-    Options.withDescription(`How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days. Default: ${usual}.`),
-    Options.withDefault(usual),
-    Options.mapEffect((text) =>
-      Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`)),
-    ),
+  window("since", `How far back to look: 24h, 7d, 2w, 1y, or as SQLite writes it, -7 days. Default: ${usual}.`).pipe(
+    Options.withDefault(TimeWindow.parse(usual).pipe(Either.getOrThrow)),
   )
 
 export const since = sinceOr("7d")
@@ -74,7 +80,7 @@ export const folder = Options.all({ chosenProject, allProjects }).pipe(
 )
 
 /** Options that stand before a value. */
-const withValue = ["--since", "--limit", "--by", "--project", "--port"]
+const withValue = ["--since", "--older-than", "--limit", "--by", "--project", "--port"]
 
 /** Slips that the parser would only call an unknown argument: what is wrong, or nothing. */
 export const findSlip = (args: ReadonlyArray<string>): string | undefined => {
