@@ -244,7 +244,7 @@ describe("a store that is not there, or not usable", () => {
       const people = await runCli(nowhere, command.split(" "))
       assert.strictEqual(people.code, 0)
       assert.include(people.stdout, "nothing is recorded yet")
-      assert.include(people.stdout, "PostToolUse")
+      assert.include(people.stdout, "tooltrail install")
       const programs = await runCli(nowhere, [...command.split(" "), "--json"])
       assert.strictEqual(programs.code, 0)
       assert.deepStrictEqual(JSON.parse(programs.stdout), command === "tool Bash" ? null : [])
@@ -278,7 +278,10 @@ describe("the rest of the command line", () => {
   })
 
   it("help: every command has an example, without colour off a terminal", async () => {
-    for (const command of ["top", "tool", "session", "tools", "log", "doctor", "backup", "restore", "hook", ""]) {
+    for (const command of [
+      ...["install", "status", "uninstall", "top", "tool", "session", "tools", "log"],
+      ...["doctor", "backup", "restore", "hook", ""],
+    ]) {
       const finished = await ask([...(command === "" ? [] : [command]), "--help"])
       assert.strictEqual(finished.code, 0)
       assert.match(finished.stdout, new RegExp(`Example: tooltrail ${command}`))

@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly cwd?: string
   /** The user to run as. */
   readonly uid?: number
-  /** The whole environment. */
+  /** The environment, which has a PATH and an empty HOME of its own otherwise. */
   readonly env?: Record<string, string>
 }
 
@@ -43,7 +43,7 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
     const started = performance.now()
     const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
       cwd: options.cwd ?? root,
-      env: { PATH: process.env.PATH ?? "", ...options.env },
+      env: { PATH: process.env.PATH ?? "", HOME: join(tmpdir(), "nobody"), ...options.env },
       ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     let stdout = ""
