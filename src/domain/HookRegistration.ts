@@ -139,7 +139,7 @@ export interface Registered {
   readonly mode: "hook" | "http"
   readonly isAsync: boolean
   /** The events that it is registered for without a matcher. */
-  readonly events: ReadonlyArray<string>
+  readonly events: ReadonlyArray<HookEventName>
   /** The first command that is registered. */
   readonly command: HookCommand | undefined
   readonly url: string | undefined
@@ -156,7 +156,7 @@ export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Regist
   return {
     mode: endpoint === undefined ? "hook" : "http",
     isAsync: commands.some(({ handler }) => handler.async === true),
-    events: [...new Set(heard.map(({ event }) => event))],
+    events: hookEvents.filter((event) => heard.some((each) => each.event === event)),
     command: command === undefined ? undefined : { command, args },
     url: endpoint?.url,
     token: endpoint?.token,

@@ -87,18 +87,21 @@ const styleOf = (text: string, root: Node): Style => {
   }
 }
 
-/** Where the last comment between two places ends, else the first place; and where a comma stands there. */
+/** Where the last comment or comma between two places ends, else the first place; and where a comma stands there. */
 const lookBetween = (text: string, from: number, to: number) => {
   const scanner = createScanner(text)
   scanner.setPosition(from)
   let end = from
   let comma: number | undefined
+  let isLineComment = false
   for (scanner.scan(); scanner.getTokenOffset() < to; scanner.scan()) {
     const offset = scanner.getTokenOffset()
+    if (text[offset] !== "," && text[offset] !== "/") continue
     if (text[offset] === ",") comma = offset
-    if (text[offset] === "," || text[offset] === "/") end = offset + scanner.getTokenLength()
+    end = offset + scanner.getTokenLength()
+    isLineComment = text.startsWith("//", offset)
   }
-  return { end, comma }
+  return { end, comma, isLineComment }
 }
 
 const pretty = (value: unknown, indent: string, { eol, unit }: Style) =>
@@ -142,15 +145,18 @@ const removeChild = (text: string, node: Node): ReadonlyArray<Splice> => {
   const before = lookBetween(text, previous === undefined ? container.offset + 1 : endOf(previous), child.offset)
   const after = lookBetween(text, endOf(child), next === undefined ? close : next.offset)
   const comma = next === undefined ? before.comma : after.comma
+  // What stands behind the child on its line must not come to stand in a comment.
+  const endsItsLine = /^[ \t]*,?[ \t]*[\r\n]/.test(text.slice(endOf(child)))
+  const from = before.isLineComment && !endsItsLine ? child.offset : before.end
   if (comma !== undefined) {
     const isFirstInLine = previous === undefined && next !== undefined && !startsItsLine(text, next.offset)
     return [
-      { from: before.end, to: endOf(child), text: "" },
+      { from, to: endOf(child), text: "" },
       { from: comma, to: isFirstInLine && after.end === comma + 1 ? next.offset : comma + 1, text: "" },
     ]
   }
   const isLone = before.end === container.offset + 1 && after.end === endOf(child)
-  return [{ from: before.end, to: isLone ? close : endOf(child), text: "" }]
+  return [{ from, to: isLone ? close : endOf(child), text: "" }]
 }
 
 const splicesFor = (text: string, root: Node, change: SettingsChange): ReadonlyArray<Splice> => {

@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly cwd?: string
   /** The user to run as. */
   readonly uid?: number
-  /** The environment, which has a PATH and an empty HOME of its own otherwise. */
+  /** The whole environment. */
   readonly env?: Record<string, string>
 }
 
@@ -43,7 +43,7 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
     const started = performance.now()
     const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
       cwd: options.cwd ?? root,
-      env: { PATH: process.env.PATH ?? "", HOME: join(tmpdir(), "nobody"), ...options.env },
+      env: { PATH: process.env.PATH ?? "", ...options.env },
       ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     let stdout = ""
@@ -62,9 +62,13 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
 export const runHook = (home: string, input: string | Buffer, options: RunOptions = {}): Promise<Finished> =>
   runProgram(hookProgram, { ...options, input, env: { TOOLTRAIL_HOME: home, ...options.env } })
 
-/** Runs the built command line. */
+/** Runs the built command line, for a person whose own folder is empty unless the environment says otherwise. */
 export const runCli = (home: string, args: ReadonlyArray<string>, options: RunOptions = {}): Promise<Finished> =>
-  runProgram(cliProgram, { ...options, args, env: { TOOLTRAIL_HOME: home, ...options.env } })
+  runProgram(cliProgram, {
+    ...options,
+    args,
+    env: { HOME: join(tmpdir(), "nobody"), TOOLTRAIL_HOME: home, ...options.env },
+  })
 
 export const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
 
