@@ -1,20 +1,5 @@
-import { createHash } from "node:crypto"
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { existsSync, mkdirSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -36,38 +21,22 @@ import { type Installation, readInstallations, writeInstallations } from "./inst
 import { changeJsonText, holdsPath, type JsonText, parseJsonText } from "./jsonText.ts"
 import { findCheckout } from "./ProjectResolverLive.ts"
 import { replaceFile } from "./replaceFile.ts"
+import {
+  backupPath,
+  checkUnchanged,
+  followLinks,
+  hashOf,
+  readText,
+  removeEmptyFolders,
+  stat,
+  withoutMark,
+  writeBackup,
+} from "./settingsFile.ts"
 import { knownToken, tokenPath } from "./tokenFile.ts"
-
-const BYTE_ORDER_MARK = "\uFEFF"
 
 /** A new file's mode, of which the process's umask takes its part; of one that holds a token. */
 const FILE_MODE = 0o666
 const SECRET_MODE = 0o600
-
-const stat = (path: string) => statSync(path, { throwIfNoEntry: false })
-
-/** The file that a path leads to, whether that is there or not. */
-const followLinks = (path: string): string => {
-  if (stat(path) !== undefined) return realpathSync(path)
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path
-  return followLinks(resolve(dirname(path), readlinkSync(path)))
-}
-
-const hashOf = (content: string) => createHash("sha256").update(content).digest("hex")
-
-interface Text {
-  readonly mark: string
-  readonly text: string
-}
-
-const withoutMark = (content: string): Text =>
-  content.startsWith(BYTE_ORDER_MARK) ? { mark: BYTE_ORDER_MARK, text: content.slice(1) } : { mark: "", text: content }
-
-/** The content of a file; nothing where there is none. Throws the system's error. */
-const readText = (path: string): string | undefined =>
-  stat(path) === undefined
-    ? undefined
-    : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
 
 const reasonOf = (error: unknown): string =>
   error instanceof TypeError ? "it is not UTF-8" : error instanceof Error ? error.message : String(error)
@@ -84,26 +53,6 @@ const parse = (path: string, text: string): Effect.Effect<JsonText, UnusableSett
       return reason === undefined ? Effect.succeed(json) : Effect.fail(new UnusableSettings({ path, reason }))
     },
   })
-
-/** A name beside the file that is free, or holds this content already. */
-const backupPath = (path: string, content: string, number = 1): string => {
-  const candidate = `${path}.tooltrail-backup${number === 1 ? "" : `-${number}`}`
-  const there = stat(candidate)
-  return there === undefined || (there.isFile() && readText(candidate) === content)
-    ? candidate
-    : backupPath(path, content, number + 1)
-}
-
-const writeBackup = (path: string, content: string, mode: number): void => {
-  if (stat(path) === undefined) writeFileSync(path, content, { mode, flag: "wx" })
-}
-
-/** Removes folders that are empty, from `folder` up to `outermost`. */
-const removeEmptyFolders = (folder: string, outermost: string): void => {
-  if (readdirSync(folder).length > 0) return
-  rmdirSync(folder)
-  if (folder !== outermost) removeEmptyFolders(dirname(folder), outermost)
-}
 
 const make = Effect.gen(function* () {
   const home = yield* Home
@@ -128,11 +77,6 @@ const make = Effect.gen(function* () {
       const target = followLinks(path)
       return { target, content: readText(target), mode: stat(target)?.mode }
     })
-
-  const checkUnchanged = (target: string, content: string | undefined): void => {
-    if (readText(target) !== content) throw new Error("it was changed by another program just now; run this again")
-    if (content !== undefined) accessSync(target, constants.W_OK)
-  }
 
   const remember = (installation: Installation, hook?: string) =>
     Effect.gen(function* () {
@@ -265,20 +209,19 @@ const make = Effect.gen(function* () {
         const kept = typeof earlier?.backup === "string" ? readText(earlier.backup) : undefined
         return kept !== undefined && hashOf(kept) === earlier?.before ? kept : undefined
       })
-      const before = original === undefined ? undefined : yield* parse(file.path, withoutMark(original).text)
-      const wasClean = before !== undefined && findHandlers(before.value, ownToken).length === 0
+      const { text: originalText } = withoutMark(original ?? "")
+      const before = yield* parse(file.path, originalText)
+      const wasClean = findHandlers(before.value, ownToken).length === 0
+      const olderOut = changesToUnregister(before.value, ownToken, () => false)
+      const cleanBefore = yield* parse(file.path, changeJsonText(originalText, olderOut))
       const isUntouched = earlier?.after === hashOf(content)
-      const changes = changesToUnregister(
-        json.value,
-        ownToken,
-        (path) => before !== undefined && holdsPath(before, path),
-      )
+      const changes = changesToUnregister(json.value, ownToken, (path) => holdsPath(cleanBefore, path))
       const remaining = mark + changeJsonText(text, changes)
       const wasAbsent = earlier !== undefined && earlier.before === null
       const after =
         wasAbsent && (isUntouched || remaining.trim() === "{}")
           ? undefined
-          : isUntouched && wasClean
+          : isUntouched && wasClean && original !== undefined
             ? original
             : remaining
       const isRestored = after === undefined || after === original

@@ -279,7 +279,7 @@ describe("settings files", () => {
     assert.include(stdout, `Its backup stays: ${settings}.tooltrail-backup`)
     assert.strictEqual(readFileSync(`${settings}.tooltrail-backup`, "utf8"), text)
     assert.deepStrictEqual(JSON.parse(readFileSync(settings, "utf8").replace(/\/\/ (mine|lint)/g, "")), {
-      hooks: { PostToolUse: [bash, others], PostToolUseFailure: [] },
+      hooks: { PostToolUse: [bash, others] },
     })
   })
 
@@ -311,9 +311,9 @@ describe("the scopes", () => {
     mkdirSync(join(project, "sub"))
     const before = snapshot(home)
     const cwd = join(project, "sub")
-    const options = { cwd, env: { CLAUDE_CONFIG_DIR: join(home, "elsewhere") } }
+    const options = { cwd, env: { CLAUDE_CONFIG_DIR: join(home, "elsewhere", "claude") } }
     const paths = {
-      user: join(home, "elsewhere", "settings.json"),
+      user: join(home, "elsewhere", "claude", "settings.json"),
       project: join(project, ".claude", "settings.json"),
       local: join(project, ".claude", "settings.local.json"),
     }
