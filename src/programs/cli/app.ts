@@ -26,6 +26,7 @@ import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
 import { uninstall } from "./uninstall.ts"
+import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
 export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {}
@@ -43,6 +44,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     tool,
     session,
     tools,
+    unused,
     log,
     doctor,
     backup,

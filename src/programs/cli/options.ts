@@ -23,12 +23,17 @@ export const json = Options.boolean("json").pipe(Options.withDescription("Print 
 
 export const utc = Options.boolean("utc").pipe(Options.withDescription("Show absolute times, in UTC."))
 
-/** A window of time; 7 days unless told. */
-export const since = Options.text("since").pipe(
-  Options.withDescription("How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days. Default: 7d."),
-  Options.withDefault("7d"),
-  Options.mapEffect((text) => Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`))),
-)
+/** A window of time, this one unless told. */
+export const sinceOr = (usual: string): Options.Options<TimeWindow.TimeWindow> =>
+  Options.text("since").pipe(
+    Options.withDescription(`How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days. Default: ${usual}.`),
+    Options.withDefault(usual),
+    Options.mapEffect((text) =>
+      Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`)),
+    ),
+  )
+
+export const since = sinceOr("7d")
 
 /** The most rows to show; 20 unless told. */
 export const limit = Options.text("limit").pipe(
