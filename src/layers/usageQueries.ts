@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
-import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
@@ -68,6 +68,14 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
       ORDER BY created_at DESC, id DESC LIMIT 1`,
   })
 
+  const activity = SqlSchema.single({
+    Request: Schema.typeSchema(Schema.Struct({ agent: Schema.String, since: TimestampText })),
+    Result: AgentActivity,
+    execute: ({ agent, since }) => sql`
+      SELECT count(*) FILTER (WHERE created_at >= ${since}) AS calls, max(created_at) AS last_call
+      FROM tool_usage_events WHERE agent = ${agent}`,
+  })
+
   const newest = SqlSchema.findAll({
     Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
     Result: ToolUsageEvent,
@@ -107,6 +115,11 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
       Effect.map(Option.map((row) => row.session_id)),
       failingTo("read the newest session"),
       Effect.withSpan("UsageEvents.getNewestSession"),
+    ),
+
+    getActivity: Effect.fn("UsageEvents.getActivity")(
+      (agent, since) => activity({ agent, since }),
+      failingTo("read an agent's activity"),
     ),
 
     getNewest: Effect.fn("UsageEvents.getNewest")(

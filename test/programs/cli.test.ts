@@ -256,7 +256,7 @@ describe("a store that is not there, or not usable", () => {
       const people = await runCli(nowhere, command.split(" "))
       assert.strictEqual(people.code, 0)
       assert.include(people.stdout, "nothing is recorded yet")
-      assert.include(people.stdout, "PostToolUse")
+      assert.include(people.stdout, "tooltrail install")
       const programs = await runCli(nowhere, [...command.split(" "), "--json"])
       assert.strictEqual(programs.code, 0)
       assert.deepStrictEqual(JSON.parse(programs.stdout), command === "tool Bash" ? null : [])
@@ -291,6 +291,9 @@ describe("the rest of the command line", () => {
 
   it("help: every command has an example, without colour off a terminal", async () => {
     for (const command of [
+      "install",
+      "status",
+      "uninstall",
       "top",
       "tool",
       "session",

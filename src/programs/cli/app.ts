@@ -9,22 +9,26 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
+import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
 import { prune } from "./prune.ts"
 import { restore } from "./restore.ts"
 import { serve } from "./serve.ts"
 import { session } from "./session.ts"
+import { status } from "./status.ts"
 import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
 import { trend } from "./trend.ts"
+import { uninstall } from "./uninstall.ts"
 import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
@@ -35,7 +39,24 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, trend, tools, unused, log, doctor, backup, restore, prune, hook, serve]),
+  Command.withSubcommands([
+    install,
+    status,
+    uninstall,
+    top,
+    tool,
+    session,
+    trend,
+    tools,
+    unused,
+    log,
+    doctor,
+    backup,
+    restore,
+    prune,
+    hook,
+    serve,
+  ]),
 )
 
 const run = Command.run(tooltrail, {
@@ -71,7 +92,7 @@ export const runCommandLine = (
   argv: ReadonlyArray<string>,
 ): Effect.Effect<
   void,
-  WrongUsage | PersistenceError | DetailPruned | CannotServe | NeedsAttention,
+  WrongUsage | PersistenceError | DetailPruned | CannotServe | NeedsAttention | UnusableSettings,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {
