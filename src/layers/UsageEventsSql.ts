@@ -29,6 +29,7 @@ export const makeUsageEvents = Effect.gen(function* () {
         failingTo(`insert the event of a ${use.toolName} call`),
       ),
 
+    getSources: (...question) => Effect.flatMap(queries, (read) => read.getSources(...question)),
     getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
     getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),
     getUsageSince: (...question) => Effect.flatMap(queries, (read) => read.getUsageSince(...question)),

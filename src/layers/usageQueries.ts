@@ -8,6 +8,7 @@ import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import { ToolUseSource } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
@@ -60,6 +61,14 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     },
   })
 
+  const sources = SqlSchema.findAll({
+    Request: Schema.Struct({ agent: Schema.String, toolUseIds: Schema.Array(Schema.String) }),
+    Result: Schema.Struct({ tool_use_id: Schema.String, source: Schema.NullOr(ToolUseSource) }),
+    execute: ({ agent, toolUseIds }) => sql`
+      SELECT tool_use_id, source FROM json_each(${JSON.stringify(toolUseIds)})
+      CROSS JOIN tool_usage_events ON agent = ${agent} AND tool_use_id = value`,
+  })
+
   const newestSession = SqlSchema.findOne({
     Request: Schema.Void,
     Result: Schema.Struct({ session_id: Schema.String }),
@@ -87,6 +96,16 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
   })
 
   return {
+    getSources: Effect.fn("UsageEvents.getSources")(
+      (agent, toolUseIds) =>
+        Effect.map(
+          sources({ agent, toolUseIds }),
+          // Calls that older programs stored were all told by a hook.
+          (rows) => new Map(rows.map(({ tool_use_id, source }) => [tool_use_id, source ?? "hook"])),
+        ),
+      failingTo("look up the events of calls"),
+    ),
+
     getUsageForTool: Effect.fn("UsageEvents.getUsageForTool")(function* (toolName, project, window = lastSevenDays) {
       const since = yield* cutoff(window)
       yield* needDetail(since)

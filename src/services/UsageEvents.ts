@@ -6,7 +6,7 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
-import type { ToolUse } from "../domain/ToolUse.ts"
+import type { ToolUse, ToolUseSource } from "../domain/ToolUse.ts"
 import type { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 
 /** The events: one row per tool call. Windows are the last 7 days unless told; statistics come most used first, then by name. */
@@ -15,6 +15,12 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
   {
     /** `known`: a call of the same agent and tool-use id is there already, and nothing changed. */
     readonly insert: (use: ToolUse) => Effect.Effect<"inserted" | "known", PersistenceError>
+
+    /** Where the events of these calls came from, by tool-use id. Calls without an event are left out. */
+    readonly getSources: (
+      agent: string,
+      toolUseIds: ReadonlyArray<string>,
+    ) => Effect.Effect<ReadonlyMap<string, ToolUseSource>, PersistenceError>
 
     /** How often was this tool used lately? None if it was not. */
     readonly getUsageForTool: (
