@@ -9,14 +9,16 @@ import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
+import { makeTranscriptLedger } from "./TranscriptLedgerSql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger
+export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger | TranscriptLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
@@ -25,13 +27,14 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
       Context.add(ToolRegistry, yield* makeToolRegistry),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
+      Context.add(TranscriptLedger, yield* makeTranscriptLedger),
       Context.add(SqlClient.SqlClient, client),
       Context.add(SqliteClient.SqliteClient, client),
     )
   }).pipe(Effect.provideService(SqlClient.SqlClient, client))
 
 /**
- * The store in the home folder, with its schema up to date. It is one layer, not a merge of five, because the hook builds
+ * The store in the home folder, with its schema up to date. It is one layer, not a merge of six, because the hook builds
  * it after every tool call: each layer costs most of a millisecond there, and each merge two.
  */
 export const StoreLive = (

@@ -73,7 +73,7 @@ describe("doctor", () => {
       /^ok +versions +tooltrail \d.* on Node \d/m,
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
-      /^ok +schema +schema 19/m,
+      /^ok +schema +schema 20/m,
       /^ok +integrity /m,
       /^ok +counts /m,
       /^ok +last call +Bash, \d{4}-/m,

@@ -8,11 +8,13 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
+import { importCalls } from "./import.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
 import { restore } from "./restore.ts"
@@ -31,7 +33,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, log, doctor, backup, restore, hook, serve]),
+  Command.withSubcommands([top, tool, session, tools, log, importCalls, doctor, backup, restore, hook, serve]),
 )
 
 const run = Command.run(tooltrail, {
@@ -65,7 +67,11 @@ const refuse = (argv: ReadonlyArray<string>, what: string) =>
 /** Runs one command line, `node` and the script's name first. Wrong usage fails with what was wrong, on one line. */
 export const runCommandLine = (
   argv: ReadonlyArray<string>,
-): Effect.Effect<void, WrongUsage | PersistenceError | CannotServe | NeedsAttention, CliApp.CliApp.Environment> =>
+): Effect.Effect<
+  void,
+  WrongUsage | PersistenceError | NoSuchPath | CannotServe | NeedsAttention,
+  CliApp.CliApp.Environment
+> =>
   Effect.gen(function* () {
     const slip = findSlip(argv.slice(2))
     if (slip !== undefined) return yield* refuse(argv, slip)
