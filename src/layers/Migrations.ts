@@ -6,6 +6,7 @@ import { createToolRegistry } from "./migrations/0016_create_tool_registry.ts"
 import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_events.ts"
 import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
 import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
+import { addTranscriptFiles } from "./migrations/0020_add_transcript_files.ts"
 import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
 
 /** By number and name, as the migrator wants them. */
@@ -14,6 +15,7 @@ export const migrations = {
   "0017_create_tool_usage_events": createToolUsageEvents,
   "0018_add_call_details_and_projects": addCallDetailsAndProjects,
   "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
+  "0020_add_transcript_files": addTranscriptFiles,
   "0022_add_usage_rollups": addUsageRollups,
 }
 

@@ -10,6 +10,7 @@ import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
 import { Retention } from "../services/Retention.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { UsageReports } from "../services/UsageReports.ts"
 import { UsageRollups } from "../services/UsageRollups.ts"
@@ -18,11 +19,20 @@ import { makeProjects } from "./ProjectsSql.ts"
 import { makeRetention } from "./RetentionSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
+import { makeTranscriptLedger } from "./TranscriptLedgerSql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
 import { makeUsageReports } from "./UsageReportsSql.ts"
 import { makeUsageRollups } from "./UsageRollupsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | UsageReports | UsageRollups | Projects | Retention | DrainLedger
+export type Store =
+  | ToolRegistry
+  | UsageEvents
+  | UsageReports
+  | UsageRollups
+  | Projects
+  | Retention
+  | DrainLedger
+  | TranscriptLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
@@ -34,6 +44,7 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
       Context.add(Retention, yield* makeRetention),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
+      Context.add(TranscriptLedger, yield* makeTranscriptLedger),
       Context.add(SqlClient.SqlClient, client),
       Context.add(SqliteClient.SqliteClient, client),
     )

@@ -5,16 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { RollupDrift } from "../domain/Rollups.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
+import { addToRollups } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
-import { addEventsToRollups, seriesColumns } from "./rollupStatements.ts"
+import { seriesColumns } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Bounds how long a step holds the write lock; a hook may be waiting for it. */
 const EVENTS_PER_STEP = 2000
-
-/** Adds the events with ids above `after`, up to `last`, to the sums. */
-export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number) =>
-  Effect.forEach(addEventsToRollups, (statement) => sql.unsafe(statement, [after, last]), { discard: true })
 
 /** What `UsageRollups` does. */
 export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<UsageRollups> => {

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
-import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import { ToolUseSource } from "../domain/ToolUse.ts"
+import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
@@ -18,7 +18,9 @@ import { usageSums } from "./usageSums.ts"
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
 
 /** The questions that `UsageEvents` answers. */
-export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Service<UsageEvents>, "insert"> => {
+export const makeUsageQueries = (
+  sql: SqlClient.SqlClient,
+): Omit<Context.Tag.Service<UsageEvents>, "insert" | "insertAll"> => {
   const counts = sql`
     count(*) AS usage_count,
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
@@ -90,7 +92,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
-        duration_ms, subagent, target, server_name, failure_kind, source
+        duration_ms, subagent, target, server_name, failure_kind, source, duration_is_estimated
       FROM tool_usage_events WHERE ${ofProject(sql, project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })

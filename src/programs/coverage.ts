@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type Coverage, coverageOf } from "../domain/Coverage.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
@@ -44,19 +45,16 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
   const transcripts = yield* Transcripts
   const events = yield* UsageEvents
   // Where Claude Code keeps nothing, there is nothing to cover.
-  const found = yield* transcripts.find([]).pipe(
-    Effect.catchTag("NoSuchPath", () => Effect.succeed({ files: [], unreadable: [] })),
-  )
+  const found = yield* transcripts
+    .find([])
+    .pipe(Effect.catchTag("NoSuchPath", () => Effect.succeed({ files: [], unreadable: [] })))
   const changed = found.files.filter(({ modifiedAt }) => modifiedAt >= Timestamp.toEpochMillis(since))
   const shown = new Map<string, Shown>()
   const unreadable = [...found.unreadable]
   for (const { path } of changed) {
-    yield* readCalls(path, since).pipe(
-      Effect.map((calls) => {
-        for (const [id, call] of calls) shown.set(id, call)
-      }),
-      Effect.catchTag("UnreadableTranscript", (error) => Effect.sync(() => void unreadable.push(error))),
-    )
+    const calls = yield* Effect.either(readCalls(path, since))
+    if (Either.isLeft(calls)) unreadable.push(calls.left)
+    else for (const [id, call] of calls.right) shown.set(id, call)
   }
   const sources = yield* events.getSources("claude-code", [...shown.keys()])
   const times = [...shown.values()].map(({ usedAt }) => usedAt).sort()

@@ -9,12 +9,14 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
 import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
+import { importCalls } from "./import.ts"
 import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
@@ -50,6 +52,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     tools,
     unused,
     log,
+    importCalls,
     doctor,
     backup,
     restore,
@@ -92,7 +95,7 @@ export const runCommandLine = (
   argv: ReadonlyArray<string>,
 ): Effect.Effect<
   void,
-  WrongUsage | PersistenceError | DetailPruned | CannotServe | NeedsAttention | UnusableSettings,
+  WrongUsage | PersistenceError | DetailPruned | NoSuchPath | CannotServe | NeedsAttention | UnusableSettings,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {
