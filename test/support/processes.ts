@@ -18,7 +18,7 @@ export const realPayloads: ReadonlyArray<string> = readFileSync(
 /** What every program under test gets. Nobody's real transcripts are read. */
 const baseEnvironment = {
   PATH: process.env.PATH ?? "",
-  CLAUDE_CONFIG_DIR: join(tmpdir(), "no-claude-code"),
+  HOME: join(tmpdir(), "nobody"),
 }
 
 /** A folder of its own for one test, which goes with the test run. */

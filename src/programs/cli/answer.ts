@@ -14,7 +14,9 @@ import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { type Store, StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import type { Transcripts } from "../../services/Transcripts.ts"
 import { drainSpool, keepReserve } from "../drainSpool.ts"
 import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
@@ -34,13 +36,15 @@ const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 /** The store where there is one, with its spool. */
 export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
 
+const Surroundings = Layer.provideMerge(TranscriptsLive, ProjectResolverLive)
+
 export interface View extends OutputStyle {
   /** A stored time as the person wants it. */
   readonly time: (timestamp: Timestamp) => string
 }
 
 export interface Question<Answer> {
-  readonly ask: Effect.Effect<Answer, PersistenceError | DetailPruned, Store | ProjectResolver>
+  readonly ask: Effect.Effect<Answer, PersistenceError | DetailPruned, Store | ProjectResolver | Transcripts>
   /** The JSON value for programs; of no answer where nothing was ever recorded. */
   readonly toJson: (answer: Answer | undefined) => unknown
   /** The text for people. */
@@ -65,7 +69,7 @@ export const answer = <Answer>(
 ): Effect.Effect<void, PersistenceError | DetailPruned> =>
   Effect.gen(function* () {
     const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
-      Effect.provide(Layer.merge(PresentStore, ProjectResolverLive)),
+      Effect.provide(Layer.merge(PresentStore, Surroundings)),
     )
     if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))
     const now = yield* Clock.currentTimeMillis

@@ -11,8 +11,10 @@ import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
 import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
 import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
+import type { AlreadyReconciling } from "../reconcile.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
+import { coverage } from "./coverage.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { hook } from "./hook.ts"
@@ -21,6 +23,7 @@ import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
 import { prune } from "./prune.ts"
+import { reconcile } from "./reconcile.ts"
 import { restore } from "./restore.ts"
 import { serve } from "./serve.ts"
 import { session } from "./session.ts"
@@ -53,6 +56,8 @@ const tooltrail = Command.make("tooltrail").pipe(
     unused,
     log,
     importCalls,
+    reconcile,
+    coverage,
     doctor,
     backup,
     restore,
@@ -95,7 +100,14 @@ export const runCommandLine = (
   argv: ReadonlyArray<string>,
 ): Effect.Effect<
   void,
-  WrongUsage | PersistenceError | DetailPruned | NoSuchPath | CannotServe | NeedsAttention | UnusableSettings,
+  | WrongUsage
+  | PersistenceError
+  | DetailPruned
+  | NoSuchPath
+  | AlreadyReconciling
+  | CannotServe
+  | NeedsAttention
+  | UnusableSettings,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {

@@ -3,74 +3,16 @@ import * as Command from "@effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { printable } from "../../domain/printable.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
-import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
-import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
-import { StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
-import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
-import { counted } from "../counted.ts"
-import { type ImportResult, importTranscripts } from "../importTranscripts.ts"
+import { importTranscripts } from "../importTranscripts.ts"
 import { explainDamage } from "./damage.ts"
 import { described } from "./described.ts"
 import { argument, json } from "./options.ts"
-import { progressBar } from "./progressBar.ts"
-
-const BUSY_TIMEOUT_MILLIS = 5000
-
-/** Large, because what is written back into the database in larger pieces is written less often. */
-const CHECKPOINT_PAGES = 10_000
-
-/** So many broken lines are named; of the others there is the count. */
-const NAMED_LINES = 20
-
-const RecordingStore = StoreLive({
-  busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
-  checkpointPages: CHECKPOINT_PAGES,
-  whenMissing: "create",
-})
-
-const RememberedProjects = Layer.provide(
-  ProjectResolverRemembering({ capacity: 1000, timeToLive: "1 hour" }),
-  ProjectResolverLive,
-)
-
-const Surroundings = Layer.merge(RecordingStore, Layer.provide(TranscriptsLive, RememberedProjects))
-
-const render = ({ summary, places, unreadable }: ImportResult): string => {
-  if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
-  const { recorded, already_known, without_result, broken_lines, seconds } = summary
-  const parts = [
-    `${already_known} known already`,
-    `${without_result} without a result`,
-    ...(broken_lines > 0 ? [counted(broken_lines, "broken line")] : []),
-    ...(unreadable > 0 ? [`${unreadable} unreadable`] : []),
-  ]
-  return `Recorded ${counted(recorded, "call")} from ${counted(summary.files, "transcript")} in ${seconds.toFixed(1)} s (${parts.join(", ")}).`
-}
+import { renderImport, sayWhereItStopped, showProgress, TranscriptRecording } from "./recordTranscripts.ts"
 
 const fromTranscripts = (paths: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const show = yield* progressBar
-    let broken = 0
-    return yield* importTranscripts(paths, {
-      onProgress: ({ files, filesDone, bytes, bytesDone, calls }) =>
-        show({
-          doneBytes: bytesDone,
-          bytes,
-          text: `${filesDone} of ${counted(files, "file")}  ${counted(calls, "call")}`,
-        }),
-      onUnreadable: (error) => Effect.logWarning(error.message),
-      onBrokenLine: (path, line) =>
-        ++broken > NAMED_LINES ? Effect.void : Effect.logWarning(`${path}:${line} is no JSON and is left out`),
-    })
-  }).pipe(
-    Effect.scoped,
-    Effect.onInterrupt(() =>
-      Effect.logWarning("interrupted; what was read so far is stored, and the next import goes on there"),
-    ),
-  )
+  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener)).pipe(Effect.scoped, sayWhereItStopped)
 
 const paths = argument(
   "path",
@@ -80,9 +22,9 @@ const paths = argument(
 export const importCalls = Command.make("import", { paths, json }, ({ paths, json }) =>
   Effect.gen(function* () {
     const result = yield* fromTranscripts(paths)
-    yield* Console.log(json ? JSON.stringify(result.summary) : render(result))
+    yield* Console.log(json ? JSON.stringify(result.summary) : renderImport(result))
   }).pipe(
-    Effect.provide(Surroundings),
+    Effect.provide(TranscriptRecording),
     Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
     Effect.catchTag("StoreMissing", Effect.die),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),

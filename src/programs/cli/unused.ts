@@ -1,6 +1,7 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { recordedShare } from "../../domain/Coverage.ts"
 import { COVERAGE_NEEDED, type Evidence, judgeEvidence } from "../../domain/Evidence.ts"
 import { findUnused, type Unused } from "../../domain/findUnused.ts"
 import { AllProjects } from "../../domain/Project.ts"
@@ -8,6 +9,7 @@ import { cutoff, format } from "../../domain/TimeWindow.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
+import { measureCoverage } from "../coverage.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
 import { explainEvidence } from "./explainEvidence.ts"
@@ -17,9 +19,6 @@ import { sentence } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
 const since = sinceOr("30d")
-
-/** What share of the calls is recorded; nobody knows yet. */
-const coverage: Option.Option<number> = Option.none()
 
 const kinds: Partial<Record<Unused["type"], string>> = {
   mcp_server: "MCP server",
@@ -72,6 +71,7 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
       const registry = yield* ToolRegistry
       const windowStart = yield* cutoff(since)
       const observedFrom = yield* reports.getObservedFrom(scope.selection)
+      const coverage = Option.fromNullable(recordedShare(yield* measureCoverage(windowStart)))
       return {
         scope,
         windowStart,

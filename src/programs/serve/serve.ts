@@ -1,10 +1,8 @@
-import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { PersistenceError } from "../../domain/PersistenceError.ts"
 import { HookEnvironment } from "../../layers/HookEnvironment.ts"
-import { holdLock } from "../../layers/holdLock.ts"
-import { makeHomeFolder } from "../../layers/homeFolder.ts"
+import { holdHomeLock } from "../../layers/holdHomeLock.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
 import { tokenFile, tokenPath } from "../../layers/tokenFile.ts"
@@ -22,12 +20,7 @@ const Resolver = Layer.provide(
 const serving = (port: number) =>
   Effect.gen(function* () {
     const home = yield* Home
-    yield* Effect.try({
-      try: () => makeHomeFolder(home.directory),
-      catch: (cause) =>
-        new PersistenceError({ operation: `make the folder ${home.directory}`, reason: "unavailable", cause }),
-    })
-    yield* holdLock(join(home.directory, "serve.lock")).pipe(
+    yield* holdHomeLock("serve").pipe(
       Effect.catchTag(
         "LockHeld",
         () => new CannotServe({ message: `tooltrail serve is running already for ${home.directory}` }),
