@@ -14,6 +14,7 @@ import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { type Store, StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { Spool } from "../../services/Spool.ts"
 import { drainSpool, keepReserve } from "../drainSpool.ts"
 import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
@@ -22,13 +23,21 @@ import { formatTime } from "./time.ts"
 const BUSY_TIMEOUT_MILLIS = 5000
 const CHECKPOINT_PAGES = 1000
 
-/** The store where there is one. */
-export const PresentStoreOnly = Layer.provide(
-  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "fail" }),
-  HomeLive,
-)
-
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
+
+const openStore = (whenMissing: "create" | "fail") =>
+  Layer.provide(
+    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing }),
+    HomeLive,
+  )
+
+/** The store where there is one, or where calls wait in the spool for one. */
+export const PresentStoreOnly = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const spool = yield* Spool
+    return openStore((yield* spool.list).length > 0 ? "create" : "fail")
+  }),
+).pipe(Layer.provide(ReadSpool))
 
 /** The store where there is one, with its spool. */
 export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
