@@ -6,6 +6,7 @@ import { createToolRegistry } from "./migrations/0016_create_tool_registry.ts"
 import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_events.ts"
 import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
 import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
+import { addIdentityAndImportLedgers } from "./migrations/0021_add_identity_and_import_ledgers.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -13,6 +14,7 @@ export const migrations = {
   "0017_create_tool_usage_events": createToolUsageEvents,
   "0018_add_call_details_and_projects": addCallDetailsAndProjects,
   "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
+  "0021_add_identity_and_import_ledgers": addIdentityAndImportLedgers,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

@@ -56,7 +56,7 @@ export interface Question<Answer> {
 }
 
 /** What waits in the spool belongs into the answer. */
-const drainFirst = drainSpool().pipe(
+export const drainFirst = drainSpool().pipe(
   Effect.catchTag("PersistenceError", (error) =>
     isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
   ),

@@ -12,7 +12,9 @@ import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
+import { exportCommand } from "./export.ts"
 import { hook } from "./hook.ts"
+import { importCommand } from "./import.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
 import { restore } from "./restore.ts"
@@ -31,7 +33,20 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, log, doctor, backup, restore, hook, serve]),
+  Command.withSubcommands([
+    top,
+    tool,
+    session,
+    tools,
+    log,
+    doctor,
+    backup,
+    restore,
+    exportCommand,
+    importCommand,
+    hook,
+    serve,
+  ]),
 )
 
 const run = Command.run(tooltrail, {

@@ -21,11 +21,14 @@ export const json = Options.boolean("json").pipe(Options.withDescription("Print 
 
 export const utc = Options.boolean("utc").pipe(Options.withDescription("Show absolute times, in UTC."))
 
+export const readWindow = (text: string) =>
+  Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`))
+
 /** A window of time; 7 days unless told. */
 export const since = Options.text("since").pipe(
   Options.withDescription("How far back to look: 24h, 7d, 2w, or as SQLite writes it, -7 days. Default: 7d."),
   Options.withDefault("7d"),
-  Options.mapEffect((text) => Effect.mapError(TimeWindow.parse(text), (error) => refuse(`--since: ${error.message}`))),
+  Options.mapEffect(readWindow),
 )
 
 /** The most rows to show; 20 unless told. */
@@ -51,7 +54,7 @@ export const port = Options.text("port").pipe(
   ),
 )
 
-const chosenProject = Options.text("project").pipe(
+export const chosenProject = Options.text("project").pipe(
   Options.withPseudoName("path"),
   Options.withDescription("Look at the project of this folder (default: of the current one)."),
   Options.optional,
@@ -69,7 +72,7 @@ export const folder = Options.all({ chosenProject, allProjects }).pipe(
 )
 
 /** Options that stand before a value. */
-const withValue = ["--since", "--limit", "--by", "--project", "--port"]
+const withValue = ["--since", "--limit", "--by", "--project", "--port", "--format"]
 
 /** Slips that the parser would only call an unknown argument: what is wrong, or nothing. */
 export const findSlip = (args: ReadonlyArray<string>): string | undefined => {
