@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { AllProjects } from "../domain/Project.ts"
 import { TRANSFER_VERSION, type TransferRecord } from "../domain/StoreTransfer.ts"
 import { now } from "../domain/Timestamp.ts"
@@ -15,9 +16,8 @@ const CHUNK_ROWS = 500
 
 type Row = Readonly<Record<string, unknown>>
 
-const reading = failingTo("read the store for an export")
-
-const attempt = <A>(run: () => A) => reading(Effect.try({ try: run, catch: (cause) => cause }))
+const attempt = <A>(run: () => A): Effect.Effect<A, PersistenceError> =>
+  failingTo("read the store for an export")(Effect.try(run))
 
 /** Rows as the reader asks for them, a chunk at a time. */
 const rowsOf = (rows: IterableIterator<unknown>) =>
