@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import {
   accessSync,
   chmodSync,
@@ -52,7 +52,26 @@ const payload = (id: string) =>
     cwd: "/nowhere",
   })
 
+const exported = join(temporaryFolder(), "x.jsonl")
+writeFileSync(
+  exported,
+  '{"tooltrail":"events","version":1,"store":"x","exported_at":"2026-01-01 00:00:00","since":null}\n',
+)
+
 const freshHome = () => join(temporaryFolder(), "home")
+
+interface Handler {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+}
+
+/** What a settings file registers for an event. */
+const registered = (user: string, event: string): Handler =>
+  JSON.parse(readFileSync(join(user, ".claude", "settings.json"), "utf8")).hooks[event][0].hooks[0]
+
+/** Runs a handler as an agent does that has nothing in its environment. */
+const runHandler = ({ command, args }: Handler, user: string, input: string) =>
+  spawnSync("/usr/bin/env", ["-i", `HOME=${user}`, command, ...args], { input, encoding: "utf8", cwd: "/" })
 
 /** With no more in the environment than is named. */
 const run = (name: string, env: Record<string, string>, args: ReadonlyArray<string> = [], input = "", uid?: number) =>
@@ -86,12 +105,15 @@ beforeAll(() => {
 }, 120_000)
 
 describe("the packed tarball", () => {
-  it("holds the programs, the library, the samples and what describes them", () => {
+  it("holds the programs, the library, the plugin, the samples and what describes them", () => {
     const strays = packed
       .map(({ path }) => path)
       .filter(
         (path) =>
           !/^(package\.json|README\.md|LICENSE|samples\/[^/]+)$/.test(path) &&
+          !/^(\.claude-plugin\/marketplace\.json|plugin\/(\.claude-plugin\/plugin\.json|hook\.cjs|hooks\/hooks\.json))$/.test(
+            path,
+          ) &&
           !/^dist\/(tooltrail|tooltrail-hook|hook-bundle|on-demand\/\w+)\.cjs$/.test(path) &&
           !/^dist\/lib\/[\w/]+\.(js|d\.ts)$/.test(path),
       )
@@ -155,6 +177,9 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     ["backup"],
     ["restore", "x.db"],
     ["serve", "--port", "0"],
+    ["unused"],
+    ["export"],
+    ["import", exported],
   ])("%s says what is missing and what mends it, in a line", async (...args) => {
     refuses(await runCli(freshHome(), ...args))
   })
@@ -171,6 +196,24 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     const mended = await runCli(home, "doctor", "--repair", "--json")
     assert.strictEqual(mended.code, 0)
     assert.include(mended.stdout, "stored 1 call from the spool")
+    renameSync(compiled, `${compiled}.away`)
+  })
+
+  it("registers itself all the same and says so, and calls through the registered command wait for the build", async () => {
+    const user = temporaryFolder()
+    const installing = await run("tooltrail", { HOME: user }, ["install"])
+    assert.deepStrictEqual([installing.code, lines(installing.stderr).length], [0, 1])
+    assert.match(
+      installing.stderr,
+      /not built; build it with `npm run install .*`; until then calls are kept in the spool/,
+    )
+    const { status, stdout, stderr } = runHandler(registered(user, "PostToolUse"), user, payload("a"))
+    assert.deepStrictEqual([status, stdout, lines(stderr).length], [0, "", 1])
+    const standing = await run("tooltrail", { HOME: user }, ["status"])
+    assert.include(standing.stdout, "not built; build it with")
+    build()
+    const answer = await run("tooltrail", { HOME: user }, ["top", "--all-projects", "--json"])
+    assert.deepInclude(JSON.parse(answer.stdout)[0], { tool_name: "Bash", usage_count: 1 })
     renameSync(compiled, `${compiled}.away`)
   })
 
@@ -197,6 +240,24 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
 
 describe("installed and built", () => {
   beforeAll(build)
+
+  it("registers itself, is run as registered, answers, and takes itself out again", async () => {
+    const user = temporaryFolder()
+    const installing = await run("tooltrail", { HOME: user }, ["install"])
+    assert.deepStrictEqual([installing.code, installing.stderr], [0, ""])
+    for (const [event, id] of [
+      ["PostToolUse", "a"],
+      ["PostToolUseFailure", "b"],
+    ] as const) {
+      const input = payload(id).replace("PostToolUse", event)
+      const { status, stdout, stderr } = runHandler(registered(user, event), user, input)
+      assert.deepStrictEqual([status, stdout, stderr], [0, "", ""])
+    }
+    const answer = await run("tooltrail", { HOME: user }, ["top", "--all-projects", "--json"])
+    assert.deepInclude(JSON.parse(answer.stdout)[0], { tool_name: "Bash", usage_count: 2, failures: 1 })
+    await run("tooltrail", { HOME: user }, ["uninstall"])
+    assert.isFalse(existsSync(join(user, ".claude", "settings.json")))
+  })
 
   it("records a call with nothing but the home in the environment, and answers", async () => {
     const home = freshHome()

@@ -24,6 +24,9 @@ const hoursIn = { hours: 1, days: 24, weeks: 24 * 7 } as const
 const MILLIS_PER_HOUR = 3_600_000
 const LONGEST_HOURS = 24 * 366 * 100
 
+/** How long the window is, in hours. */
+export const hours = ({ amount, unit }: TimeWindow): number => amount * hoursIn[unit]
+
 /**
  * Reads the short form (`24h`, `7d`, `2w`) or a SQLite date modifier (`-24 hours`, `-7 days`; `weeks` as well, which
  * SQLite lacks). The amount is a whole number from 1, the window at most a hundred years.
@@ -34,16 +37,14 @@ export const parse = (text: string): Either.Either<TimeWindow, InvalidTimeWindow
   const [, shortAmount, suffix, longAmount, unitName] = match
   const amount = Number(shortAmount ?? longAmount)
   const unit = suffix === undefined ? (`${unitName}s` as TimeWindow["unit"]) : unitBySuffix[suffix as "h" | "d" | "w"]
-  return amount >= 1 && amount * hoursIn[unit] <= LONGEST_HOURS
+  return amount >= 1 && hours({ amount, unit }) <= LONGEST_HOURS
     ? Either.right({ amount, unit })
     : Either.left(new InvalidTimeWindow({ text }))
 }
 
 /** The first second that belongs to the window, by Effect's Clock. */
 export const cutoff = (window: TimeWindow): Effect.Effect<Timestamp.Timestamp> =>
-  Effect.map(Clock.currentTimeMillis, (now) =>
-    Timestamp.fromEpochMillis(now - window.amount * hoursIn[window.unit] * MILLIS_PER_HOUR),
-  )
+  Effect.map(Clock.currentTimeMillis, (now) => Timestamp.fromEpochMillis(now - hours(window) * MILLIS_PER_HOUR))
 
 /** `7 days`, `1 hour`: for people. */
 export const format = ({ amount, unit }: TimeWindow): string => `${amount} ${amount === 1 ? unit.slice(0, -1) : unit}`

@@ -10,19 +10,22 @@ import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageReports } from "../services/UsageReports.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
+import { makeUsageReports } from "./UsageReportsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger
+export type Store = ToolRegistry | UsageEvents | UsageReports | Projects | DrainLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
   Effect.gen(function* () {
     return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
       Context.add(ToolRegistry, yield* makeToolRegistry),
+      Context.add(UsageReports, yield* makeUsageReports),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
       Context.add(SqlClient.SqlClient, client),
@@ -31,7 +34,7 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
   }).pipe(Effect.provideService(SqlClient.SqlClient, client))
 
 /**
- * The store in the home folder, with its schema up to date. It is one layer, not a merge of five, because the hook builds
+ * The store in the home folder, with its schema up to date. It is one layer, not a merge of six, because the hook builds
  * it after every tool call: each layer costs most of a millisecond there, and each merge two.
  */
 export const StoreLive = (

@@ -34,6 +34,7 @@ export const makeUsageEvents = Effect.gen(function* () {
     getUsageSince: (...question) => Effect.flatMap(queries, (read) => read.getUsageSince(...question)),
     getUsageBy: (...question) => Effect.flatMap(queries, (read) => read.getUsageBy(...question)),
     getNewestSession: Effect.flatMap(queries, (read) => read.getNewestSession),
+    getActivity: (...question) => Effect.flatMap(queries, (read) => read.getActivity(...question)),
     getNewest: (...question) => Effect.flatMap(queries, (read) => read.getNewest(...question)),
   })
 })

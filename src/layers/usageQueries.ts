@@ -4,11 +4,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { AllProjects, ProjectSelection } from "../domain/Project.ts"
+import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
-import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
@@ -20,8 +21,6 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
     max(created_at) AS last_used`
 
-  const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
-
   const usageForTool = SqlSchema.findOne({
     Request: Schema.typeSchema(
       Schema.Struct({ toolName: Schema.String, project: ProjectSelection, since: TimestampText }),
@@ -29,7 +28,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
       SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE tool_name = ${toolName} AND created_at >= ${since} AND ${ofProject(project)}
+      WHERE tool_name = ${toolName} AND created_at >= ${since} AND ${ofProject(sql, project)}
       GROUP BY tool_name`,
   })
 
@@ -51,7 +50,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
       const column = sql(columnOf[dimension])
       return sql`
         SELECT ${column} AS key, ${counts} FROM tool_usage_events
-        WHERE created_at >= ${since} AND ${column} IS NOT NULL AND ${ofProject(project)}
+        WHERE created_at >= ${since} AND ${column} IS NOT NULL AND ${ofProject(sql, project)}
         GROUP BY ${column} ORDER BY usage_count DESC, key`
     },
   })
@@ -64,13 +63,21 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
       ORDER BY created_at DESC, id DESC LIMIT 1`,
   })
 
+  const activity = SqlSchema.single({
+    Request: Schema.typeSchema(Schema.Struct({ agent: Schema.String, since: TimestampText })),
+    Result: AgentActivity,
+    execute: ({ agent, since }) => sql`
+      SELECT count(*) FILTER (WHERE created_at >= ${since}) AS calls, max(created_at) AS last_call
+      FROM tool_usage_events WHERE agent = ${agent}`,
+  })
+
   const newest = SqlSchema.findAll({
     Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
         duration_ms, subagent, target, server_name, failure_kind, source
-      FROM tool_usage_events WHERE ${ofProject(project)}
+      FROM tool_usage_events WHERE ${ofProject(sql, project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })
 
@@ -100,6 +107,11 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
       Effect.map(Option.map((row) => row.session_id)),
       failingTo("read the newest session"),
       Effect.withSpan("UsageEvents.getNewestSession"),
+    ),
+
+    getActivity: Effect.fn("UsageEvents.getActivity")(
+      (agent, since) => activity({ agent, since }),
+      failingTo("read an agent's activity"),
     ),
 
     getNewest: Effect.fn("UsageEvents.getNewest")(

@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { HookCommand } from "../domain/HookRegistration.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { AllProjects } from "../domain/Project.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
 import type { RegistryDrift } from "../domain/Tool.ts"
 import type { Store } from "../layers/Store.ts"
+import type { AgentSettings } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { HomeFiles } from "../services/HomeFiles.ts"
 import { HookCost } from "../services/HookCost.ts"
@@ -13,18 +16,15 @@ import { Spool } from "../services/Spool.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { type Check, check } from "./check.ts"
 import { counted } from "./counted.ts"
 import { drainSpool, keepReserve } from "./drainSpool.ts"
-
-/** `problem`: a person has to do something. `warning`: good to know. */
-export interface Check {
-  readonly name: string
-  readonly status: "ok" | "warning" | "problem"
-  readonly message: string
-}
+import { checkRegistration, findUserCommand } from "./registrations.ts"
 
 export interface DoctorOptions {
   readonly version: string
+  /** The hook as it would be registered here. */
+  readonly hook: Effect.Effect<HookCommand, PersistenceError>
   /** Opens the store; a repair may make one for spooled calls. It is not used where the store is damaged, or, without a repair, missing or of an older schema. */
   readonly store: Layer.Layer<Store, PersistenceError | StoreMissing>
   /** What helps a damaged store, as a part of a sentence. */
@@ -33,17 +33,13 @@ export interface DoctorOptions {
   readonly explainDamage: (error: PersistenceError) => Effect.Effect<PersistenceError, never, Home | StoreFile>
 }
 
-type Surroundings = Home | HomeFiles | HookCost | Spool | StoreFile
+export type Surroundings = AgentSettings | Home | HomeFiles | Spool | StoreFile
 
 const OLDEST_NODE = [20, 19] as const
 const SLOW_HOOK_MILLIS = 300
 
 /** A hook that runs just now has written its event and not yet the aggregate. */
 const SETTLING = "300 millis"
-
-const check =
-  (name: string, status: Check["status"]) =>
-  (message: string): Check => ({ name, status, message })
 
 /** A check that cannot be made is a problem. */
 const orProblem =
@@ -133,7 +129,7 @@ const checkContent = Effect.gen(function* () {
           `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
         ),
     newest === undefined
-      ? check("last call", "warning")("the store holds no call; is the hook registered?")
+      ? check("last call", "warning")("the store holds no call")
       : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`),
   ]
 })
@@ -166,16 +162,21 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
     ),
   )
 
-const checkHook = Effect.gen(function* () {
-  const { measure } = yield* HookCost
-  const { hookMillis, nodeMillis, causes } = yield* measure
-  const times = `the hook takes ${Math.round(hookMillis)} ms a call, Node alone ${Math.round(nodeMillis)} ms (× ${(hookMillis / nodeMillis).toFixed(1)})`
-  const status = causes.length > 0 || hookMillis > SLOW_HOOK_MILLIS ? "warning" : "ok"
-  return [check("hook", status)([times, ...causes].join("; "))]
-}).pipe(orProblem("hook"))
+/** The registered command, where one is registered that can be run. */
+const checkHook = ({ hook }: DoctorOptions) =>
+  Effect.gen(function* () {
+    const { measure } = yield* HookCost
+    const registered = yield* findUserCommand
+    const { hookMillis, nodeMillis, causes } = yield* measure(
+      Option.isSome(registered) ? registered.value : yield* hook,
+    )
+    const times = `the hook takes ${Math.round(hookMillis)} ms a call, Node alone ${Math.round(nodeMillis)} ms (× ${(hookMillis / nodeMillis).toFixed(1)})`
+    const status = causes.length > 0 || hookMillis > SLOW_HOOK_MILLIS ? "warning" : "ok"
+    return [check("hook", status)([times, ...causes].join("; "))]
+  }).pipe(orProblem("hook"))
 
-/** Looks at everything and changes nothing. */
-export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
+/** Looks at everything but the hook's cost, which takes a while to measure; changes nothing. */
+export const examineAtOnce = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
   Effect.gen(function* () {
     const home = yield* Home
     return [
@@ -185,9 +186,13 @@ export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Che
       ...(yield* checkStore(options)),
       ...(yield* checkSpool),
       ...(yield* checkDrafts),
-      ...(yield* checkHook),
+      ...(yield* orProblem("registered")(checkRegistration)),
     ]
   })
+
+/** Looks at everything and changes nothing. */
+export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings | HookCost> =>
+  Effect.zipWith(examineAtOnce(options), checkHook(options), (checks, hook) => [...checks, ...hook])
 
 const repaired = check("repair", "ok")
 

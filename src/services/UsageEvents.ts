@@ -3,9 +3,10 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import type { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import type { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 
 /** The events: one row per tool call. Windows are the last 7 days unless told; statistics come most used first, then by name. */
 export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
@@ -41,6 +42,9 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
 
     /** The session of the newest call that has one. */
     readonly getNewestSession: Effect.Effect<Option.Option<string>, PersistenceError>
+
+    /** When an agent's last call was, and how many it made since an instant. */
+    readonly getActivity: (agent: string, since: Timestamp) => Effect.Effect<AgentActivity, PersistenceError>
 
     /** The newest calls, newest first. */
     readonly getNewest: (

@@ -4,7 +4,9 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
 import { HomeFilesLive } from "../../src/layers/HomeFilesLive.ts"
+import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
 import { StoreLive } from "../../src/layers/Store.ts"
 import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
@@ -12,7 +14,7 @@ import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
 import { homeAt } from "../support/home.ts"
-import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, totals } from "../support/store.ts"
 
 interface Report {
@@ -33,10 +35,11 @@ const usedHome = async (): Promise<string> => {
 const examine = (home: string, mend = false): Promise<Report> => {
   const files = homeAt(home)
   const cost = Layer.succeed(HookCost, {
-    measure: Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
+    measure: () => Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
   })
   const options = {
     version: "0.0.0",
+    hook: Effect.succeed({ command: process.execPath, args: [hookProgram] }),
     store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" }), files),
     howToRestore,
     explainDamage,
@@ -46,7 +49,11 @@ const examine = (home: string, mend = false): Promise<Report> => {
     const checks = [...done, ...(yield* doctorExamine(options))]
     return { ok: checks.every(({ status }) => status !== "problem"), checks }
   }).pipe(
-    Effect.provide(Layer.mergeAll(HomeFilesLive, StoreFileSqlite, SpoolFiles, cost).pipe(Layer.provideMerge(files))),
+    Effect.provide(
+      Layer.mergeAll(AgentSettingsFiles, HomeFilesLive, StoreFileSqlite, SpoolFiles, cost).pipe(
+        Layer.provideMerge(files),
+      ),
+    ),
     Effect.runPromise,
   )
 }
@@ -73,17 +80,18 @@ describe("doctor", () => {
       /^ok +versions +tooltrail \d.* on Node \d/m,
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
-      /^ok +schema +schema 19/m,
+      new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
       /^ok +integrity /m,
       /^ok +counts /m,
       /^ok +last call +Bash, \d{4}-/m,
       /^ok +spool /m,
       /^ok +drafts /m,
+      /^warning +registered +no agent's settings have tooltrail's hook/m,
       /^(ok|warning) +hook +the hook takes \d+ ms a call, Node alone \d+ ms/m,
     ]) {
       assert.match(stdout, line)
     }
-    assert.lengthOf(lines(stdout), 10)
+    assert.lengthOf(lines(stdout), 11)
   })
 
   it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {

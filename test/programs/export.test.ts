@@ -338,7 +338,7 @@ describe("tooltrail export and import", () => {
     const other = freshHome()
     const read = await runCli(other, ["import", file])
     assert.deepStrictEqual([read.code, read.stderr], [0, ""])
-    assert.include(read.stdout, "2 calls recorded, 0 known already")
+    assert.include(read.stdout, `Recorded 2 calls from ${file} (0 known already).`)
     const again = JSON.parse((await runCli(other, ["import", file, "--json"])).stdout)
     assert.deepInclude(again, { files: 1, calls_found: 2, recorded: 0, already_known: 2, broken_lines: 0 })
     assert.hasAllKeys(again, [

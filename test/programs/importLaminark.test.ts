@@ -329,7 +329,10 @@ describe("tooltrail import laminark", () => {
       mkdirSync(join(user, place), { recursive: true })
       change(join(user, place, "data.db"), laminark)
       const found = await runCli(freshHome(), ["import", "laminark"], { env: { HOME: user } })
-      assert.include(found.stdout, `Imported ${join(user, place, "data.db")}: 6 calls recorded, and 2 uses`)
+      assert.include(
+        found.stdout,
+        `Recorded 6 calls from ${join(user, place, "data.db")} (0 known already, 2 uses that it only counted)`,
+      )
     }
     const chosen = await runCli(freshHome(), ["import", "laminark"], {
       env: { HOME: temporaryFolder(), LAMINARK_DATA_DIR: join(user, ".laminark") },

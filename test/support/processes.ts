@@ -62,9 +62,13 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
 export const runHook = (home: string, input: string | Buffer, options: RunOptions = {}): Promise<Finished> =>
   runProgram(hookProgram, { ...options, input, env: { TOOLTRAIL_HOME: home, ...options.env } })
 
-/** Runs the built command line. */
+/** Runs the built command line, for a person whose own folder is empty unless the environment says otherwise. */
 export const runCli = (home: string, args: ReadonlyArray<string>, options: RunOptions = {}): Promise<Finished> =>
-  runProgram(cliProgram, { ...options, args, env: { TOOLTRAIL_HOME: home, ...options.env } })
+  runProgram(cliProgram, {
+    ...options,
+    args,
+    env: { HOME: join(tmpdir(), "nobody"), TOOLTRAIL_HOME: home, ...options.env },
+  })
 
 export const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
 

@@ -39,6 +39,8 @@ export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<
         age: fc.nat(days * DAY),
         toolUseId: fc.option(fc.nat(30).map((n) => `toolu_${n}`)),
         target: fc.constantFrom("pdf", "review", null),
+        subagent: fc.constantFrom("Explore", "planner", null),
+        durationMs: fc.option(fc.nat(20).map((n) => n * n)),
       })
       .map(({ project, outcome, age, ...fields }) =>
         toolUse({

@@ -64,7 +64,7 @@ export const drainFirst = drainSpool().pipe(
 )
 
 const nothingRecorded = ({ message }: StoreMissing) =>
-  `${message}\nRegister tooltrail-hook for PostToolUse and PostToolUseFailure in your agent's settings; its calls show up from then on.`
+  `${message}\n\`tooltrail install\` registers the hook with your agent; its calls show up from then on.`
 
 /** Asks the store and prints the answer: one JSON value for programs, text for people. */
 export const answer = <Answer>(

@@ -8,6 +8,7 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
 import { described } from "./described.ts"
@@ -15,15 +16,19 @@ import { doctor, type NeedsAttention } from "./doctor.ts"
 import { exportCommand } from "./export.ts"
 import { hook } from "./hook.ts"
 import { importCommand } from "./import.ts"
+import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
 import { restore } from "./restore.ts"
 import { serve } from "./serve.ts"
 import { session } from "./session.ts"
+import { status } from "./status.ts"
 import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
+import { uninstall } from "./uninstall.ts"
+import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
 export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {}
@@ -34,10 +39,14 @@ const tooltrail = Command.make("tooltrail").pipe(
     "tooltrail top --since 7d",
   ),
   Command.withSubcommands([
+    install,
+    status,
+    uninstall,
     top,
     tool,
     session,
     tools,
+    unused,
     log,
     doctor,
     backup,
@@ -80,7 +89,11 @@ const refuse = (argv: ReadonlyArray<string>, what: string) =>
 /** Runs one command line, `node` and the script's name first. Wrong usage fails with what was wrong, on one line. */
 export const runCommandLine = (
   argv: ReadonlyArray<string>,
-): Effect.Effect<void, WrongUsage | PersistenceError | CannotServe | NeedsAttention, CliApp.CliApp.Environment> =>
+): Effect.Effect<
+  void,
+  WrongUsage | PersistenceError | CannotServe | NeedsAttention | UnusableSettings,
+  CliApp.CliApp.Environment
+> =>
   Effect.gen(function* () {
     const slip = findSlip(argv.slice(2))
     if (slip !== undefined) return yield* refuse(argv, slip)

@@ -7,7 +7,7 @@ import { holdLock } from "../../layers/holdLock.ts"
 import { makeHomeFolder } from "../../layers/homeFolder.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
-import { tokenFile } from "../../layers/tokenFile.ts"
+import { tokenFile, tokenPath } from "../../layers/tokenFile.ts"
 import { Home } from "../../services/Home.ts"
 import { CannotServe } from "./CannotServe.ts"
 import { makeHookApp } from "./hookApp.ts"
@@ -33,11 +33,10 @@ const serving = (port: number) =>
         () => new CannotServe({ message: `tooltrail serve is running already for ${home.directory}` }),
       ),
     )
-    const tokenPath = join(home.directory, "serve.token")
-    const token = yield* tokenFile(tokenPath)
+    const token = yield* tokenFile(tokenPath(home))
     const recorder = yield* makeRecorder
     const actualPort = yield* listen(port, (port) => makeHookApp({ port, token, recorder }))
-    yield* Effect.logInfo(`listening on http://127.0.0.1:${actualPort}/hook; the bearer token is in ${tokenPath}`)
+    yield* Effect.logInfo(`listening on http://127.0.0.1:${actualPort}/hook; the bearer token is in ${tokenPath(home)}`)
     return yield* Effect.never
   })
 
