@@ -54,8 +54,6 @@ const make = Effect.gen(function* () {
   })
 
   return StoreFile.of({
-    checkDriver,
-
     inspect: present.pipe(
       Effect.zipRight(openStoreFile(home.database, { readonly: true })),
       Effect.flatMap((client) =>

@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { HookCommand } from "../domain/HookRegistration.ts"
@@ -136,9 +135,7 @@ const checkContent = Effect.gen(function* () {
 
 const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
   Effect.gen(function* () {
-    const { checkDriver, inspect } = yield* StoreFile
-    const unusable = yield* Effect.either(checkDriver)
-    if (Either.isLeft(unusable)) return [check("database", "problem")(unusable.left.message)]
+    const { inspect } = yield* StoreFile
     const { schema, programSchema, damage } = yield* inspect
     const [finding] = damage
     const integrity =

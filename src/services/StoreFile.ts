@@ -24,8 +24,6 @@ export interface RestoredStore {
 export class StoreFile extends Context.Tag("tooltrail/services/StoreFile")<
   StoreFile,
   {
-    /** Fails where no store can be opened at all, because the database's own program cannot be loaded. */
-    readonly checkDriver: Effect.Effect<void, PersistenceError>
     /** Looks through all of the file and changes nothing in it. */
     readonly inspect: Effect.Effect<StoreCondition, PersistenceError | StoreMissing>
     /** Writes a checked copy to `path`, else into the home's backups, while others go on writing. Returns where it is. */

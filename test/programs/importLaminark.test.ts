@@ -172,7 +172,11 @@ describe("import laminark", () => {
         )
       yield* inStore(home, seen(1))
       yield* inStore(home, seen(86_400, { sessionId: "other" }))
-      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 5, recognised: 1, counted_only: 2 })
+      change(
+        path,
+        "INSERT INTO tool_usage_events (tool_name, session_id, created_at) VALUES ('Bash', 's1', '2026-01-01 00:00:02')",
+      )
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 6, recognised: 1, counted_only: 1 })
       assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, recognised: 0, counted_only: 0 })
       const [bash] = yield* counts(home)
       assert.strictEqual(bash?.[1], 6)
@@ -197,7 +201,11 @@ describe("import laminark", () => {
     Effect.gen(function* () {
       const home = freshHome()
       yield* importLaminarkFrom(home, source())
-      const elsewhere = laminark.replaceAll("'s1'", "'s9'").replaceAll("2026-01", "2025-12")
+      // A call without a session, of the same id and second, is taken for the same call.
+      const elsewhere = laminark
+        .replaceAll("'s1'", "'s9'")
+        .replace("1, '2026-01-02 00:00:00'), ('mcp", "1, '2026-01-02 00:00:09'), ('mcp")
+        .replaceAll("'2026-01-01 00:00:00', '2026-01-04", "'2026-01-01 00:00:09', '2026-01-04")
       assert.deepInclude(yield* importLaminarkFrom(home, source(elsewhere)), { recorded: 6, counted_only: 2 })
       assert.isEmpty(yield* drift(home))
     }),
