@@ -2,6 +2,15 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import { extractServerName } from "./ToolName.ts"
 import type { ToolUse } from "./ToolUse.ts"
+import {
+  isObject,
+  type Json,
+  LONGEST_PATH,
+  LONGEST_TEXT,
+  OptionalFields,
+  targetOf,
+  textProblem,
+} from "./toolCallFields.ts"
 
 /** The payload cannot be read as a hook event. `reason` never quotes it: tool input must not reach a log. */
 export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{ readonly reason: string }> {
@@ -11,7 +20,8 @@ export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{
 }
 
 /** What the payload of a finished tool call says; project and time come from elsewhere. */
-export interface FinishedToolCall extends Omit<ToolUse, "projectHash" | "projectRoot" | "usedAt" | "source"> {
+export interface FinishedToolCall
+  extends Omit<ToolUse, "projectHash" | "projectRoot" | "usedAt" | "durationIsEstimated" | "source"> {
   readonly _tag: "FinishedToolCall"
   /** The agent's working folder. It moves with `cd`. */
   readonly cwd: string | null
@@ -34,68 +44,12 @@ export interface HostEnvironment {
   readonly GROK_SESSION_ID?: string | undefined
 }
 
-/** Longer texts are no names or ids. */
-const LONGEST_TEXT = 1024
-const LONGEST_PATH = 4096
-
-type Json = Readonly<Record<string, unknown>>
-
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/
-
-const textProblem = (value: unknown, longest: number): string | undefined => {
-  if (typeof value !== "string") return `is ${value === undefined ? "missing" : "not a text"}`
-  if (value === "") return "is empty"
-  if (value.length > longest) return `is ${value.length} characters long, at most ${longest} are accepted`
-  return controlCharacter.test(value) ? "holds a control character" : undefined
-}
-
-/** Reads the optional fields of one object; what is there but unusable is noted and read as null. */
-class OptionalFields {
-  readonly unusable: Array<string> = []
-
-  text(from: Json, field: string, longest: number = LONGEST_TEXT): string | null {
-    const value = from[field]
-    if (value === undefined || value === null || value === "") return null
-    if (textProblem(value, longest) === undefined) return (value as string).toWellFormed()
-    this.unusable.push(field)
-    return null
-  }
-
-  wholeMillis(from: Json, field: string): number | null {
-    const value = from[field]
-    if (value === undefined || value === null) return null
-    if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Math.round(value)
-    this.unusable.push(field)
-    return null
-  }
-
-  object(from: Json, field: string): Json {
-    const value = from[field]
-    if (isObject(value)) return value
-    if (value !== undefined && value !== null) this.unusable.push(field)
-    return {}
-  }
-}
-
 const hostAgent = (payload: Json, environment: HostEnvironment): string => {
   if (payload.cursor_version !== undefined) return "cursor"
   if (environment.GEMINI_SESSION_ID) return "gemini-cli"
   if (environment.DEVIN_PROJECT_DIR) return "devin"
   if (environment.GROK_SESSION_ID) return "grok"
   return "claude-code"
-}
-
-/** The one thing that is looked at in a tool's input: which skill or subagent a generic tool ran. */
-const targetOf = (toolName: string, payload: Json, fields: OptionalFields): string | null => {
-  if (toolName === "Agent" || toolName === "Task") {
-    return fields.text(fields.object(payload, "tool_input"), "subagent_type")
-  }
-  if (toolName !== "Skill") return null
-  const input = fields.object(payload, "tool_input")
-  return fields.text(input, "skill") ?? fields.text(input, "command")
 }
 
 const finishedToolCall = (
@@ -116,7 +70,7 @@ const finishedToolCall = (
     toolUseId: fields.text(payload, "tool_use_id"),
     durationMs: fields.wholeMillis(payload, "duration_ms"),
     subagent: fields.text(payload, "agent_type"),
-    target: targetOf(toolName, payload, fields),
+    target: targetOf(toolName, payload, "tool_input", fields),
     serverName: fields.text(fields.object(payload, "mcp_server"), "name") ?? extractServerName(toolName),
     failureKind: success ? null : payload.is_interrupt === true ? "interrupted" : "error",
     cwd: fields.text(payload, "cwd", LONGEST_PATH),

@@ -26,6 +26,8 @@ export const ToolUse = Schema.Struct({
   toolUseId: Schema.NullOr(Schema.String),
   /** Whole milliseconds. */
   durationMs: Schema.NullOr(Schema.Number),
+  /** The agent did not say the duration: it is the time between two entries of a transcript. */
+  durationIsEstimated: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** The type of the subagent that made the call. */
   subagent: Schema.NullOr(Schema.String),
   /** What a generic tool really ran: the skill of a `Skill` call, the subagent type of an `Agent` call. */

@@ -19,6 +19,7 @@ export const ToolUsageEvent = Schema.Struct({
   server_name: Schema.NullOr(Schema.String),
   failure_kind: Schema.NullOr(FailureKind),
   source: Schema.NullOr(Schema.String),
+  duration_is_estimated: Schema.NullOr(Schema.Literal(0, 1)),
 })
 export type ToolUsageEvent = typeof ToolUsageEvent.Type
 

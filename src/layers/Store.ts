@@ -9,16 +9,18 @@ import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 import { UsageReports } from "../services/UsageReports.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
+import { makeTranscriptLedger } from "./TranscriptLedgerSql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
 import { makeUsageReports } from "./UsageReportsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | UsageReports | Projects | DrainLedger
+export type Store = ToolRegistry | UsageEvents | UsageReports | Projects | DrainLedger | TranscriptLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
@@ -28,6 +30,7 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
       Context.add(UsageReports, yield* makeUsageReports),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
+      Context.add(TranscriptLedger, yield* makeTranscriptLedger),
       Context.add(SqlClient.SqlClient, client),
       Context.add(SqliteClient.SqliteClient, client),
     )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { now, type Timestamp } from "../domain/Timestamp.ts"
 import type { DiscoveredTool } from "../domain/Tool.ts"
 import { extractServerName } from "../domain/ToolName.ts"
+import type { CountedUses } from "../domain/usesByTool.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { failingTo } from "./failingTo.ts"
 import { onDemand } from "./onDemand.ts"
@@ -10,17 +11,19 @@ import { onDemand } from "./onDemand.ts"
 /** `ToolRegistry` over an open database. */
 export const makeToolRegistry = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const batches = onDemand(() => import("../domain/usesByTool.ts"))
   const queries = onDemand(() => import("./registryQueries.ts").then((module) => module.makeRegistryQueries(sql)))
 
-  const countUse = (tool: DiscoveredTool, usedAt: Timestamp, writtenAt: Timestamp, hasEvent: boolean) => sql`
+  const count = (tool: DiscoveredTool, uses: CountedUses, writtenAt: Timestamp, hasEvent: boolean) => sql`
       INSERT INTO tool_registry (
         name, tool_type, scope, source, project_hash, description, server_name, usage_count, last_used_at, discovered_at,
         updated_at, baseline_count, baseline_last_used_at)
       VALUES (
         ${tool.name}, ${tool.toolType}, ${tool.scope}, ${tool.source}, ${tool.projectHash}, ${tool.description},
-        ${tool.serverName}, 1, ${usedAt}, ${usedAt}, ${writtenAt}, ${hasEvent ? null : 1}, ${hasEvent ? null : usedAt})
+        ${tool.serverName}, ${uses.count}, ${uses.lastUsedAt}, ${uses.firstUsedAt}, ${writtenAt},
+        ${hasEvent ? null : uses.count}, ${hasEvent ? null : uses.lastUsedAt})
       ON CONFLICT (name, COALESCE(project_hash, '')) DO UPDATE SET
-        usage_count = tool_registry.usage_count + 1,
+        usage_count = tool_registry.usage_count + excluded.usage_count,
         last_used_at = max(COALESCE(tool_registry.last_used_at, ''), excluded.last_used_at),
         discovered_at = min(tool_registry.discovered_at, excluded.discovered_at),
         updated_at = excluded.updated_at,
@@ -35,10 +38,17 @@ export const makeToolRegistry = Effect.gen(function* () {
 
   return ToolRegistry.of({
     recordOrCreate: (tool, usedAt, { hasEvent } = { hasEvent: true }) =>
-      Effect.flatMap(now, (writtenAt) => countUse(tool, usedAt, writtenAt, hasEvent)).pipe(
-        Effect.asVoid,
-        failingTo(`count a use of ${tool.name}`),
-      ),
+      Effect.flatMap(now, (writtenAt) =>
+        count(tool, { count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt }, writtenAt, hasEvent),
+      ).pipe(Effect.asVoid, failingTo(`count a use of ${tool.name}`)),
+
+    recordAll: Effect.fn("ToolRegistry.recordAll")(function* (uses) {
+      const writtenAt = yield* now
+      const { usesByTool } = yield* batches
+      yield* Effect.forEach(usesByTool(uses), ({ tool, ...counted }) => count(tool, counted, writtenAt, true), {
+        discard: true,
+      })
+    }, failingTo("count the uses of tools")),
 
     getAvailableForSession: (project) => Effect.flatMap(queries, (read) => read.getAvailableForSession(project)),
     findDrift: Effect.flatMap(queries, (read) => read.findDrift),

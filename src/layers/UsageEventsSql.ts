@@ -13,13 +13,15 @@ export const makeUsageEvents = Effect.gen(function* () {
   const insertEvent = (use: ToolUse) => sql`
     INSERT INTO tool_usage_events (
       tool_name, session_id, project_hash, success, created_at, agent, tool_use_id, duration_ms, subagent, target,
-      server_name, failure_kind, source)
+      server_name, failure_kind, source, duration_is_estimated)
     VALUES (
       ${use.toolName}, ${use.sessionId}, ${use.projectHash}, ${use.success ? 1 : 0}, ${use.usedAt}, ${use.agent},
       ${use.toolUseId}, ${use.durationMs}, ${use.subagent}, ${use.target}, ${use.serverName}, ${use.failureKind},
-      ${use.source})
+      ${use.source}, ${use.durationIsEstimated ? 1 : 0})
     ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING
     RETURNING id`
+
+  const batches = onDemand(() => import("./usageBatches.ts").then((module) => module.makeUsageBatches(sql)))
 
   return UsageEvents.of({
     // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
@@ -28,6 +30,8 @@ export const makeUsageEvents = Effect.gen(function* () {
         Effect.map((inserted) => (inserted.length > 0 ? ("inserted" as const) : ("known" as const))),
         failingTo(`insert the event of a ${use.toolName} call`),
       ),
+
+    insertAll: (uses) => Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
 
     getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
     getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),

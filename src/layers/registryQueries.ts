@@ -14,7 +14,7 @@ import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 /** What `ToolRegistry` answers and mends. */
 export const makeRegistryQueries = (
   sql: SqlClient.SqlClient,
-): Omit<Context.Tag.Service<ToolRegistry>, "recordOrCreate"> => {
+): Omit<Context.Tag.Service<ToolRegistry>, "recordOrCreate" | "recordAll"> => {
   const scopeOrder = sql`
     CASE tool_type WHEN 'mcp_server' THEN 0 WHEN 'slash_command' THEN 1 WHEN 'skill' THEN 2 WHEN 'plugin' THEN 3 ELSE 4 END,
     usage_count DESC, name, project_hash`

@@ -15,7 +15,9 @@ import { failingTo } from "./failingTo.ts"
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
 
 /** The questions that `UsageEvents` answers. */
-export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Service<UsageEvents>, "insert"> => {
+export const makeUsageQueries = (
+  sql: SqlClient.SqlClient,
+): Omit<Context.Tag.Service<UsageEvents>, "insert" | "insertAll"> => {
   const counts = sql`
     count(*) AS usage_count,
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
@@ -76,7 +78,7 @@ export const makeUsageQueries = (sql: SqlClient.SqlClient): Omit<Context.Tag.Ser
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
-        duration_ms, subagent, target, server_name, failure_kind, source
+        duration_ms, subagent, target, server_name, failure_kind, source, duration_is_estimated
       FROM tool_usage_events WHERE ${ofProject(sql, project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })

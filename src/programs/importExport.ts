@@ -60,13 +60,13 @@ interface Line {
 const cannotImport = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
   new PersistenceError({ operation: `import ${path}`, reason, cause })
 
-/** How an export that is this file is written; none where it is something else. */
+/** How an export that is this file is written; none where it is something else, or not there. */
 export const recogniseExport = (
   path: string,
 ): Effect.Effect<Option.Option<TransferFormat>, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    if ((yield* files.stat(path)).type === "Directory") return Option.none()
+    if (!(yield* files.exists(path)) || (yield* files.stat(path)).type === "Directory") return Option.none()
     const head = yield* files.stream(path, { bytesToRead: HEAD_BYTES }).pipe(Stream.decodeText(), Stream.mkString)
     return recogniseFormat(head.split("\n", 1)[0] ?? "")
   }).pipe(Effect.mapError(cannotImport(path, "unavailable")))

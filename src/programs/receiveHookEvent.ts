@@ -44,6 +44,7 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
     projectHash: project?.hash ?? null,
     projectRoot: project?.root ?? null,
     usedAt: yield* Timestamp.now,
+    durationIsEstimated: false,
     source: "hook" as const,
   })
 })

@@ -84,6 +84,7 @@ export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
     usedAt,
     toolUseId: null,
     durationMs: null,
+    durationIsEstimated: false,
     subagent: null,
     target: null,
     serverName: defaults.serverName,

@@ -15,6 +15,9 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     /** `known`: a call of the same agent and tool-use id is there already, and nothing changed. */
     readonly insert: (use: ToolUse) => Effect.Effect<"inserted" | "known", PersistenceError>
 
+    /** Inserts many, in their order. Returns those that were not known yet. To be run in a transaction. */
+    readonly insertAll: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<ReadonlyArray<ToolUse>, PersistenceError>
+
     /** How often was this tool used lately? None if it was not. */
     readonly getUsageForTool: (
       toolName: string,

@@ -12,6 +12,7 @@ import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
+import { realTranscripts } from "../support/transcripts.ts"
 import { contentOf, exportTo, importFrom, inStore, query } from "../support/transfer.ts"
 
 const NOW = Date.UTC(2026, 0, 31)
@@ -317,6 +318,12 @@ describe("importing exports", () => {
 })
 
 describe("tooltrail export and import", () => {
+  const headerOnly = freshFile()
+  writeFileSync(
+    headerOnly,
+    '{"tooltrail":"events","version":1,"store":"x","exported_at":"2026-01-01 00:00:00","since":null}\n',
+  )
+
   const payload = (id: string) =>
     JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
 
@@ -371,9 +378,8 @@ describe("tooltrail export and import", () => {
     ["a format that there is not", ["export", "--format", "xml"], "jsonl, csv"],
     ["no window", ["export", "--since", "x"], "is not a time window"],
     ["no value", ["export", "--format"], "--format needs a value"],
-    ["no file", ["import"], "Missing argument"],
-    ["a file that is not there", ["import", "/nowhere/x.jsonl"], "could not import /nowhere/x.jsonl"],
-    ["some other file", ["import", join(import.meta.dirname, "..", "..", "package.json")], "`tooltrail export` wrote"],
+    ["an export among other files", ["import", "/nowhere", headerOnly], "it is an export, which is imported by itself"],
+    ["two databases", ["import", "laminark", "a.db", "b.db"], "one database at a time"],
   ])("say in one line what is wrong with %s", async (_, args, trouble) => {
     const home = freshHome()
     const { code, stdout, stderr } = await runCli(home, args)
@@ -381,6 +387,25 @@ describe("tooltrail export and import", () => {
     assert.include(stderr, trouble)
     assert.throws(() => statSync(home), "ENOENT")
   })
+
+  it.effect("move what was read from transcripts, in either format", () =>
+    Effect.gen(function* () {
+      const from = freshHome()
+      const { stdout } = yield* Effect.promise(() => runCli(from, ["import", realTranscripts, "--json"]))
+      assert.strictEqual(JSON.parse(stdout).recorded, 37)
+      for (const format of ["jsonl", "csv"]) {
+        const [to, file] = [freshHome(), freshFile(`x.${format}`)]
+        yield* Effect.promise(() => runCli(from, ["export", "--format", format, file]))
+        const { code, stderr } = yield* Effect.promise(() => runCli(to, ["import", file]))
+        assert.deepStrictEqual([code, stderr], [0, ""])
+        const [before, after] = [yield* contentOf(from), yield* contentOf(to)]
+        assert.deepStrictEqual(after.events, before.events)
+        assert.isTrue(after.events.some((event) => event.duration_is_estimated === 1))
+        const again = yield* Effect.promise(() => runCli(to, ["import", realTranscripts, "--json"]))
+        assert.deepInclude(JSON.parse(again.stdout), { recorded: 0, already_known: 37 })
+      }
+    }),
+  )
 
   it("say that nothing is recorded yet, and make no file", async () => {
     const file = join(temporaryFolder(), "x.jsonl")

@@ -17,6 +17,7 @@ export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   usedAt: Timestamp.fromEpochMillis(0),
   toolUseId: null,
   durationMs: null,
+  durationIsEstimated: false,
   subagent: null,
   target: null,
   serverName: null,

@@ -8,6 +8,7 @@ import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
 import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
@@ -15,7 +16,7 @@ import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { exportCommand } from "./export.ts"
 import { hook } from "./hook.ts"
-import { importCommand } from "./import.ts"
+import { importCalls } from "./import.ts"
 import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
@@ -48,11 +49,11 @@ const tooltrail = Command.make("tooltrail").pipe(
     tools,
     unused,
     log,
+    importCalls,
     doctor,
     backup,
     restore,
     exportCommand,
-    importCommand,
     hook,
     serve,
   ]),
@@ -91,7 +92,7 @@ export const runCommandLine = (
   argv: ReadonlyArray<string>,
 ): Effect.Effect<
   void,
-  WrongUsage | PersistenceError | CannotServe | NeedsAttention | UnusableSettings,
+  WrongUsage | PersistenceError | NoSuchPath | CannotServe | NeedsAttention | UnusableSettings,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {

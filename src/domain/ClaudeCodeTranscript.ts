@@ -1,0 +1,196 @@
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Timestamp from "./Timestamp.ts"
+import { extractServerName } from "./ToolName.ts"
+import type { FailureKind, ToolUse } from "./ToolUse.ts"
+import {
+  isObject,
+  type Json,
+  LONGEST_PATH,
+  LONGEST_TEXT,
+  OptionalFields,
+  targetOf,
+  textProblem,
+} from "./toolCallFields.ts"
+
+/** A tool call that an entry asks for. */
+export interface RequestedCall {
+  readonly toolUseId: string
+  readonly toolName: string
+  readonly target: string | null
+}
+
+/** That a tool call ended, and how; no kind of failure where it succeeded. */
+export interface CallResult {
+  readonly toolUseId: string
+  readonly failureKind: FailureKind | null
+}
+
+/** What one line of a transcript says about tool calls. */
+export interface TranscriptEntry {
+  readonly sessionId: string | null
+  /** The agent's working folder. It moves with `cd`. */
+  readonly cwd: string | null
+  /** When it was written, in epoch milliseconds. */
+  readonly millis: number | null
+  /** The type of the subagent that speaks. */
+  readonly subagent: string | null
+  readonly requested: ReadonlyArray<RequestedCall>
+  readonly results: ReadonlyArray<CallResult>
+}
+
+/** How the results begin that the agent writes where the user would not have the call. */
+const refusals = [
+  "The user doesn't want to proceed with this tool use",
+  "The user doesn't want to take this action right now",
+  "[Request interrupted by user for tool use]",
+]
+
+const isUsable = (value: unknown): value is string => textProblem(value, LONGEST_TEXT) === undefined
+
+const blocksOf = (entry: Json, type: string): ReadonlyArray<Json> => {
+  const content = isObject(entry.message) ? entry.message.content : undefined
+  return Array.isArray(content) ? content.filter((block) => isObject(block) && block.type === type) : []
+}
+
+const requestedCalls = (entry: Json): ReadonlyArray<RequestedCall> =>
+  blocksOf(entry, "tool_use").flatMap((block) =>
+    isUsable(block.id) && isUsable(block.name)
+      ? [
+          {
+            toolUseId: block.id,
+            toolName: block.name,
+            target: targetOf(block.name, block, "input", new OptionalFields()),
+          },
+        ]
+      : [],
+  )
+
+/** The text that a result begins with: it is a text itself, or a list of parts. */
+const beginning = (content: unknown): string => {
+  const first = Array.isArray(content) ? (content[0] as unknown) : content
+  const text = isObject(first) ? first.text : first
+  return typeof text === "string" ? text.trimStart() : ""
+}
+
+const callResults = (entry: Json): ReadonlyArray<CallResult> =>
+  blocksOf(entry, "tool_result").flatMap((block): ReadonlyArray<CallResult> => {
+    if (!isUsable(block.tool_use_id)) return []
+    if (block.is_error !== true) return [{ toolUseId: block.tool_use_id, failureKind: null }]
+    const text = beginning(block.content)
+    const isRefused = refusals.some((refusal) => text.startsWith(refusal))
+    return [{ toolUseId: block.tool_use_id, failureKind: isRefused ? "interrupted" : "error" }]
+  })
+
+/**
+ * Reads one entry of a transcript, as JSON. Fields that are not usable count as absent, and entries of any other type say
+ * nothing about calls: the format is Claude Code's own, is not documented, and changes.
+ */
+export const decodeEntry = (value: unknown): TranscriptEntry => {
+  const entry = isObject(value) ? value : {}
+  const fields = new OptionalFields()
+  const millis = typeof entry.timestamp === "string" ? Date.parse(entry.timestamp) : Number.NaN
+  return {
+    sessionId: fields.text(entry, "sessionId"),
+    cwd: fields.text(entry, "cwd", LONGEST_PATH),
+    millis: Number.isNaN(millis) ? null : millis,
+    subagent: fields.text(entry, "attributionAgent"),
+    requested: entry.type === "assistant" ? requestedCalls(entry) : [],
+    results: entry.type === "user" ? callResults(entry) : [],
+  }
+}
+
+/** A finished call, but for its project. */
+export interface TranscriptCall extends Omit<ToolUse, "projectHash" | "projectRoot"> {
+  /** The working folder of the first entry of the call's session in this transcript. */
+  readonly sessionStart: string | null
+}
+
+const Carried = Schema.parseJson(
+  Schema.Struct({
+    sessionStarts: Schema.Array(Schema.Tuple(Schema.String, Schema.String)),
+    open: Schema.Array(
+      Schema.Struct({
+        toolUseId: Schema.String,
+        toolName: Schema.String,
+        target: Schema.NullOr(Schema.String),
+        sessionId: Schema.NullOr(Schema.String),
+        millis: Schema.NullOr(Schema.Number),
+        subagent: Schema.NullOr(Schema.String),
+      }),
+    ),
+  }),
+)
+
+type OpenCall = (typeof Carried.Type)["open"][number]
+
+/** Follows one transcript, entry by entry, and pairs calls with their results. */
+export class TranscriptFollower {
+  readonly #sessionStarts: Map<string, string>
+  readonly #open: Map<string, OpenCall>
+  /** The type of all subagents that speak, where the entries do not say it. */
+  readonly #subagent: string | null
+
+  private constructor(carried: typeof Carried.Type, subagent: string | null) {
+    this.#sessionStarts = new Map(carried.sessionStarts)
+    this.#open = new Map(carried.open.map((call) => [call.toolUseId, call]))
+    this.#subagent = subagent
+  }
+
+  static begin(subagent: string | null): TranscriptFollower {
+    return new TranscriptFollower({ sessionStarts: [], open: [] }, subagent)
+  }
+
+  /** Goes on with what another follower carried; none where that cannot be read. */
+  static resume(carried: string, subagent: string | null): Option.Option<TranscriptFollower> {
+    return Option.map(
+      Schema.decodeUnknownOption(Carried)(carried),
+      (decoded) => new TranscriptFollower(decoded, subagent),
+    )
+  }
+
+  /** What the next follower needs, as text. */
+  get carried(): string {
+    return JSON.stringify({ sessionStarts: [...this.#sessionStarts], open: [...this.#open.values()] })
+  }
+
+  /** How many calls have no result yet. */
+  get openCalls(): number {
+    return this.#open.size
+  }
+
+  /** Takes the next entry, and adds the calls that it finishes. A call is used when its result arrives, as for the hook. */
+  follow(entry: TranscriptEntry, finished: Array<TranscriptCall>): void {
+    const { sessionId, cwd, millis } = entry
+    if (sessionId !== null && cwd !== null && !this.#sessionStarts.has(sessionId)) {
+      this.#sessionStarts.set(sessionId, cwd)
+    }
+    for (const { toolUseId, toolName, target } of entry.requested) {
+      const subagent = entry.subagent ?? this.#subagent
+      this.#open.set(toolUseId, { toolUseId, toolName, target, sessionId, millis, subagent })
+    }
+    for (const { toolUseId, failureKind } of entry.results) {
+      const call = this.#open.get(toolUseId)
+      const usedAt = millis ?? call?.millis ?? null
+      if (call === undefined || usedAt === null) continue
+      this.#open.delete(toolUseId)
+      const durationMs = millis === null || call.millis === null || millis < call.millis ? null : millis - call.millis
+      finished.push({
+        toolName: call.toolName,
+        agent: "claude-code",
+        sessionId: call.sessionId,
+        success: failureKind === null,
+        usedAt: Timestamp.fromEpochMillis(usedAt),
+        toolUseId,
+        durationMs,
+        durationIsEstimated: durationMs !== null,
+        subagent: call.subagent,
+        target: call.target,
+        serverName: extractServerName(call.toolName),
+        failureKind,
+        source: "transcript",
+        sessionStart: call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null),
+      })
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import * as Data from "effect/Data"
+import * as Schema from "effect/Schema"
+
+/** A file that holds a transcript, as it was found. */
+export interface TranscriptFile {
+  /** Absolute. */
+  readonly path: string
+  readonly size: number
+  /** Whole milliseconds since the epoch. */
+  readonly modifiedAt: number
+}
+
+/** How far a transcript was read, and what is needed to read on from there. */
+export const ReadTranscript = Schema.Struct({
+  path: Schema.String,
+  /** As the file was when it was read last. */
+  size: Schema.Number,
+  modifiedAt: Schema.Number,
+  /** Up to the end of the last whole line that was read. */
+  readBytes: Schema.Number,
+  readLines: Schema.Number,
+  /** Tells whether the file still begins as it did. */
+  head: Schema.String,
+  /** What the lines that follow depend on: calls without a result yet, and where sessions began. */
+  carried: Schema.String,
+})
+export type ReadTranscript = typeof ReadTranscript.Type
+
+/** A file or folder that could not be read. */
+export class UnreadableTranscript extends Data.TaggedError("UnreadableTranscript")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `could not read ${this.path}: ${this.reason}`
+  }
+}
+
+/** There is nothing at a path where transcripts were to be looked for. */
+export class NoSuchPath extends Data.TaggedError("NoSuchPath")<{ readonly path: string }> {
+  override get message(): string {
+    return `there is no file or folder ${this.path}`
+  }
+}

@@ -1,0 +1,55 @@
+/** Longer texts are no names or ids. */
+export const LONGEST_TEXT = 1024
+export const LONGEST_PATH = 4096
+
+export type Json = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/
+
+/** What keeps a value from being a name, an id or a path; nothing where it is one. */
+export const textProblem = (value: unknown, longest: number): string | undefined => {
+  if (typeof value !== "string") return `is ${value === undefined ? "missing" : "not a text"}`
+  if (value === "") return "is empty"
+  if (value.length > longest) return `is ${value.length} characters long, at most ${longest} are accepted`
+  return controlCharacter.test(value) ? "holds a control character" : undefined
+}
+
+/** Reads the optional fields of one object; what is there but unusable is noted and read as null. */
+export class OptionalFields {
+  readonly unusable: Array<string> = []
+
+  text(from: Json, field: string, longest: number = LONGEST_TEXT): string | null {
+    const value = from[field]
+    if (value === undefined || value === null || value === "") return null
+    if (textProblem(value, longest) === undefined) return (value as string).toWellFormed()
+    this.unusable.push(field)
+    return null
+  }
+
+  wholeMillis(from: Json, field: string): number | null {
+    const value = from[field]
+    if (value === undefined || value === null) return null
+    if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Math.round(value)
+    this.unusable.push(field)
+    return null
+  }
+
+  object(from: Json, field: string): Json {
+    const value = from[field]
+    if (isObject(value)) return value
+    if (value !== undefined && value !== null) this.unusable.push(field)
+    return {}
+  }
+}
+
+/** The one thing that is looked at in a tool's input: which skill or subagent a generic tool ran. */
+export const targetOf = (toolName: string, from: Json, inputField: string, fields: OptionalFields): string | null => {
+  if (toolName === "Agent" || toolName === "Task") return fields.text(fields.object(from, inputField), "subagent_type")
+  if (toolName !== "Skill") return null
+  const input = fields.object(from, inputField)
+  return fields.text(input, "skill") ?? fields.text(input, "command")
+}

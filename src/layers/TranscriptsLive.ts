@@ -1,0 +1,102 @@
+import { existsSync, readFileSync } from "node:fs"
+import { basename, dirname, isAbsolute, join, resolve } from "node:path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { TranscriptCall } from "../domain/ClaudeCodeTranscript.ts"
+import type { Project } from "../domain/Project.ts"
+import { NoSuchPath } from "../domain/TranscriptFile.ts"
+import { ProjectResolver } from "../services/ProjectResolver.ts"
+import { Transcripts } from "../services/Transcripts.ts"
+import { claudeConfigFolder } from "./claudeConfigFolder.ts"
+import { attempt, findTranscripts } from "./findTranscripts.ts"
+import { makeTranscriptReader, readSessionStart } from "./readTranscriptLines.ts"
+
+/** What Claude Code writes beside a subagent's transcript. */
+const decodeNote = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ agentType: Schema.NonEmptyString })))
+
+/** The type of the subagent whose transcript this is, where Claude Code noted it. */
+const noteSubagent = (path: string): string | null => {
+  if (!basename(path).startsWith("agent-")) return null
+  const note = path.replace(/\.jsonl$/, ".meta.json")
+  if (note === path || !existsSync(note)) return null
+  const text = attempt(note, () => readFileSync(note, "utf8"))
+  return Option.getOrNull(Option.flatMap(Either.getRight(text), decodeNote))?.agentType ?? null
+}
+
+/** Folders upward in which a session's own transcript is looked for; its subagents' are some folders below. */
+const HIGHEST = 6
+
+/** The session's own transcript, where `path` is that of one of its subagents. */
+const findOwnTranscript = (path: string, sessionId: string): string | undefined => {
+  // It goes into a path.
+  if (!/^[0-9A-Za-z_-]{1,128}$/.test(sessionId) || basename(path) === `${sessionId}.jsonl`) return undefined
+  let folder = dirname(path)
+  for (let height = 0; height < HIGHEST; height++) {
+    const own = join(folder, `${sessionId}.jsonl`)
+    if (existsSync(own)) return own
+    folder = dirname(folder)
+  }
+  return undefined
+}
+
+const make = Effect.gen(function* () {
+  const resolver = yield* ProjectResolver
+  const readLines = makeTranscriptReader()
+
+  /** Where the session of a call began: what its own transcript says, else this one. */
+  const sessionStart = (path: string, { sessionId, sessionStart }: TranscriptCall): string | null => {
+    const own = sessionId === null ? undefined : findOwnTranscript(path, sessionId)
+    if (own === undefined || sessionId === null) return sessionStart
+    return (
+      Either.getOrElse(
+        attempt(own, () => readSessionStart(own, sessionId)),
+        () => null,
+      ) ?? sessionStart
+    )
+  }
+
+  /** The projects of all sessions that the calls are of. */
+  const resolveProjects = Effect.fn("Transcripts.resolveProjects")(function* (
+    path: string,
+    calls: ReadonlyArray<TranscriptCall>,
+  ) {
+    const projects = new Map<string | null, Project | undefined>()
+    for (const call of calls) {
+      if (projects.has(call.sessionId)) continue
+      const start = sessionStart(path, call)
+      projects.set(call.sessionId, start !== null && isAbsolute(start) ? yield* resolver.resolve(start) : undefined)
+    }
+    return projects
+  })
+
+  return Transcripts.of({
+    find: Effect.fn("Transcripts.find")(function* (paths) {
+      const isNamed = paths.length > 0
+      const places = isNamed ? paths.map((path) => resolve(path)) : [join(yield* claudeConfigFolder, "projects")]
+      const present = places.filter((place) => existsSync(place))
+      const [missing] = places.filter((place) => !present.includes(place))
+      if (isNamed && missing !== undefined) return yield* new NoSuchPath({ path: missing })
+      return { ...findTranscripts(present), places }
+    }),
+
+    readOn: Effect.fn("Transcripts.readOn")(function* (path, read) {
+      const { calls, ...part } = yield* Effect.suspend(() =>
+        attempt(path, () => readLines(path, read, noteSubagent(path))),
+      )
+      const projects = yield* resolveProjects(path, calls)
+      return {
+        ...part,
+        calls: calls.map(({ sessionStart: _, ...call }) => {
+          const project = projects.get(call.sessionId)
+          return { ...call, projectHash: project?.hash ?? null, projectRoot: project?.root ?? null }
+        }),
+      }
+    }),
+  })
+})
+
+/** Reads Claude Code's transcripts from the disk. */
+export const TranscriptsLive: Layer.Layer<Transcripts, never, ProjectResolver> = Layer.effect(Transcripts, make)
