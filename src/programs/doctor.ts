@@ -24,7 +24,7 @@ export interface DoctorOptions {
   readonly version: string
   /** The hook as it would be registered here. */
   readonly hook: Effect.Effect<HookCommand, PersistenceError>
-  /** Opens the store; it is not used where the store is missing or damaged, or, without a repair, of an older schema. */
+  /** Opens the store; a repair may make one for spooled calls. It is not used where the store is damaged, or, without a repair, missing or of an older schema. */
   readonly store: Layer.Layer<Store, PersistenceError | StoreMissing>
   /** What helps a damaged store, as a part of a sentence. */
   readonly howToRestore: Effect.Effect<string, never, Home | StoreFile>
@@ -229,12 +229,16 @@ const settleStore = Effect.gen(function* () {
 const settleWholeStore = ({ store }: DoctorOptions) =>
   Effect.gen(function* () {
     const { inspect } = yield* StoreFile
-    // Where it cannot be looked into, the checks say so.
-    const whole = yield* Effect.map(
+    const spool = yield* Spool
+    const usable = yield* Effect.map(
       inspect,
       ({ schema, programSchema, damage }) => damage.length === 0 && schema <= programSchema,
-    ).pipe(Effect.orElseSucceed(() => false))
-    return whole ? yield* Effect.provide(settleStore, store) : []
+    ).pipe(
+      Effect.catchTag("StoreMissing", () => Effect.map(spool.list, (waiting) => waiting.length > 0)),
+      // Where it cannot be looked into, the checks say so.
+      Effect.orElseSucceed(() => false),
+    )
+    return usable ? yield* Effect.provide(settleStore, store) : []
   })
 
 /** Mends what can be mended without loss, and says what it did. */

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import type { Registration } from "../domain/HookRegistration.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import type { UnusableSettings } from "../domain/UnusableSettings.ts"
+import { checkDriver } from "../layers/checkDriver.ts"
 import { makeHomeFolder } from "../layers/homeFolder.ts"
 import { hookCommand } from "../layers/hookCommand.ts"
 import { knownToken, tokenFile, tokenPath } from "../layers/tokenFile.ts"
@@ -62,7 +63,9 @@ export const install = (
     const endpoint = Option.isNone(port) ? undefined : { port: port.value, token: yield* serverToken(editMode) }
     const registration = { command, isAsync, endpoint }
     const edit = yield* settings.register(yield* settings.locate(scope), registration, editMode)
-    return { edit, registration, warnings: warningsFor(edit, registration) }
+    const driver = yield* Effect.either(checkDriver)
+    const unbuilt = Either.isLeft(driver) ? [`${driver.left.message}; until then calls are kept in the spool`] : []
+    return { edit, registration, warnings: [...warningsFor(edit, registration), ...unbuilt] }
   })
 
 /** Takes the hook out of the settings of a scope; without one, out of all that are known. A file that cannot be edited keeps the others from nothing. */

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
 import { HomeFilesLive } from "../../src/layers/HomeFilesLive.ts"
+import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
 import { StoreLive } from "../../src/layers/Store.ts"
 import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
@@ -79,7 +80,7 @@ describe("doctor", () => {
       /^ok +versions +tooltrail \d.* on Node \d/m,
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
-      /^ok +schema +schema \d+/m,
+      new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
       /^ok +integrity /m,
       /^ok +counts /m,
       /^ok +last call +Bash, \d{4}-/m,

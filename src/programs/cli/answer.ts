@@ -16,6 +16,7 @@ import { type Store, StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { Spool } from "../../services/Spool.ts"
 import type { Transcripts } from "../../services/Transcripts.ts"
 import { drainSpool, keepReserve } from "../drainSpool.ts"
 import { explainDamage, isDamage } from "./damage.ts"
@@ -25,13 +26,21 @@ import { formatTime } from "./time.ts"
 const BUSY_TIMEOUT_MILLIS = 5000
 const CHECKPOINT_PAGES = 1000
 
-/** The store where there is one. */
-export const PresentStoreOnly = Layer.provide(
-  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "fail" }),
-  HomeLive,
-)
-
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
+
+const openStore = (whenMissing: "create" | "fail") =>
+  Layer.provide(
+    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing }),
+    HomeLive,
+  )
+
+/** The store where there is one, or where calls wait in the spool for one. */
+export const PresentStoreOnly = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const spool = yield* Spool
+    return openStore((yield* spool.list).length > 0 ? "create" : "fail")
+  }),
+).pipe(Layer.provide(ReadSpool))
 
 /** The store where there is one, with its spool. */
 export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
@@ -52,7 +61,7 @@ export interface Question<Answer> {
 }
 
 /** What waits in the spool belongs into the answer. */
-const drainFirst = drainSpool().pipe(
+export const drainFirst = drainSpool().pipe(
   Effect.catchTag("PersistenceError", (error) =>
     isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
   ),

@@ -17,6 +17,7 @@ import { backup } from "./backup.ts"
 import { coverage } from "./coverage.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
+import { exportCommand } from "./export.ts"
 import { hook } from "./hook.ts"
 import { importCalls } from "./import.ts"
 import { install } from "./install.ts"
@@ -61,6 +62,7 @@ const tooltrail = Command.make("tooltrail").pipe(
     doctor,
     backup,
     restore,
+    exportCommand,
     prune,
     hook,
     serve,

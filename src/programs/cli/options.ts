@@ -104,7 +104,7 @@ export const dryRun = Options.boolean("dry-run").pipe(
   Options.withDescription("Print what would change in the settings, and change nothing."),
 )
 
-const chosenProject = Options.text("project").pipe(
+export const chosenProject = Options.text("project").pipe(
   Options.withPseudoName("path"),
   Options.withDescription("Look at the project of this folder (default: of the current one)."),
   Options.optional,
@@ -122,7 +122,18 @@ export const folder = Options.all({ chosenProject, allProjects }).pipe(
 )
 
 /** Options that stand before a value. */
-const withValue = ["--since", "--older-than", "--limit", "--by", "--project", "--port", "--agent", "--scope", "--mode"]
+const withValue = [
+  "--since",
+  "--older-than",
+  "--limit",
+  "--by",
+  "--project",
+  "--port",
+  "--agent",
+  "--scope",
+  "--mode",
+  "--format",
+]
 
 /** Slips that the parser would only call an unknown argument: what is wrong, or nothing. */
 export const findSlip = (args: ReadonlyArray<string>): string | undefined => {
