@@ -95,6 +95,9 @@ ${periods
 const isOldAdded = "(SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)"
 
 const createTriggers = [
+  // A pruned call that comes again, as from an old transcript, is still one of the sums, and its own row is not to come back.
+  `CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
+   WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`,
   `CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events WHEN ${isActive} BEGIN ${addNew} END`,
   `CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events
    WHEN ${isActive} AND ${isOldAdded} BEGIN ${takeOldAway} END`,

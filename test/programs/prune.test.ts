@@ -11,6 +11,7 @@ import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { previewPrune, prune } from "../../src/programs/prune.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
@@ -76,6 +77,13 @@ describe("pruning", () => {
 
       assert.deepStrictEqual(yield* everything, before)
       assert.deepStrictEqual(yield* events.getUsageBy("tool", AllProjects, days(20)), young)
+
+      // What is pruned comes again, one by one and in bulk, and changes nothing.
+      const oldUses = uses.filter((use) => use.usedAt < "2026-11-03")
+      assert.isNotEmpty(oldUses)
+      for (const use of oldUses) assert.strictEqual(yield* recordToolUse(use), "known")
+      assert.isEmpty(yield* recordToolUses(oldUses))
+      assert.deepStrictEqual(yield* everything, before)
       assert.deepStrictEqual(yield* (yield* ToolRegistry).findDrift, [])
       assert.deepStrictEqual(yield* (yield* UsageRollups).findDrift, [])
     }).pipe(Effect.provide(StoreMemory)),
