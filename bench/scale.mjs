@@ -44,7 +44,10 @@ const storeAt = (directory) =>
   Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "create" }), homeAt(directory))
 
 /** Its present is the end of the data. */
-const fixedClock = { ...Clock.make(), currentTimeMillis: Effect.succeed(END), unsafeCurrentTimeMillis: () => END }
+const fixedClock = Object.assign(Object.create(Clock.make()), {
+  currentTimeMillis: Effect.succeed(END),
+  unsafeCurrentTimeMillis: () => END,
+})
 const run = (directory, effect) =>
   Effect.runPromise(effect.pipe(Effect.provide(storeAt(directory)), Effect.withClock(fixedClock)))
 
@@ -62,16 +65,18 @@ const storeOf = async (events) => {
   const database = new Database(join(draft, "tooltrail.db"))
   database.pragma("synchronous = OFF")
   database.pragma("cache_size = -256000")
-  database.exec("UPDATE rollup_state SET is_paused = 1")
+  const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all()
+  for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
   const insert = database.prepare(INSERT)
   database.transaction(() => {
     for (const event of generateEvents(events)) insert.run(event)
   })()
   database.exec(`
-    UPDATE rollup_state SET is_paused = 0, filled_to = 0, fill_until = ${events};
+    UPDATE rollup_state SET filled_to = 0, fill_until = ${events};
     INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, usage_count, last_used_at)
     SELECT tool_name, 'builtin', 'global', 'bench', project_hash, count(*), max(created_at)
     FROM tool_usage_events GROUP BY tool_name, project_hash`)
+  for (const { sql } of triggers) database.exec(sql)
   database.close()
   const made = seconds(started)
   const filling = performance.now()

@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Retention } from "../services/Retention.ts"
-import { withoutRollups } from "./addToRollups.ts"
+import { withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { readPrunedBefore } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
@@ -47,7 +47,7 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
       if (found.length === 0) return 0
       const ids = JSON.stringify(found.map(({ id }) => id))
       yield* keepInAggregate(ids)
-      yield* withoutRollups(sql)(sql`DELETE FROM tool_usage_events WHERE id IN (SELECT value FROM json_each(${ids}))`)
+      yield* withoutTriggers(sql)(sql`DELETE FROM tool_usage_events WHERE id IN (SELECT value FROM json_each(${ids}))`)
       return found.length
     }).pipe(inTransaction)
 

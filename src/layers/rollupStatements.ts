@@ -53,12 +53,9 @@ const createTables = [
         PRIMARY KEY (series_id, ${period})) WITHOUT ROWID`,
   ),
   // One row. The sums hold the events up to `filled_to` and those after `fill_until`; between them are old events that are
-  // still to be added. The triggers pause within a transaction that adds many at once, or that takes events away whose sums stay.
-  `CREATE TABLE rollup_state (
-     filled_to INTEGER NOT NULL, fill_until INTEGER NOT NULL, is_paused INTEGER NOT NULL DEFAULT 0, pruned_before TEXT)`,
+  // still to be added.
+  "CREATE TABLE rollup_state (filled_to INTEGER NOT NULL, fill_until INTEGER NOT NULL, pruned_before TEXT)",
 ]
-
-const isActive = "(SELECT is_paused FROM rollup_state) = 0"
 
 const addNew = `
   INSERT INTO usage_series (${seriesColumns.join(", ")})
@@ -94,20 +91,29 @@ ${periods
 
 const isOldAdded = "(SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)"
 
-const createTriggers = [
-  // A pruned call that comes again, as from an old transcript, is still one of the sums, and its own row is not to come back.
-  `CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
-   WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`,
-  `CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events WHEN ${isActive} BEGIN ${addNew} END`,
-  `CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events
-   WHEN ${isActive} AND ${isOldAdded} BEGIN ${takeOldAway} END`,
-  `CREATE TRIGGER roll_over_event
-   AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
-   ON tool_usage_events WHEN ${isActive} AND ${isOldAdded} BEGIN ${takeOldAway} ${addNew} END`,
-]
+const keepPruned = `
+  CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
+  WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`
 
-/** Makes the tables of sums, empty, and the triggers that keep them in the same statement as the event. */
-export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers]
+const triggers = {
+  roll_up_event: `AFTER INSERT ON tool_usage_events BEGIN ${addNew} END`,
+  roll_back_event: `AFTER DELETE ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} END`,
+  roll_over_event: `
+    AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
+    ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} ${addNew} END`,
+}
+
+/** The triggers that keep the sums in the same statement as the event. */
+export const createTriggers: ReadonlyArray<string> = Object.entries(triggers).map(
+  ([name, rest]) => `CREATE TRIGGER ${name} ${rest}`,
+)
+export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((name) => `DROP TRIGGER ${name}`)
+
+/**
+ * Makes the tables of sums, empty, and what keeps them. A pruned call that comes again, as from an old transcript, is one of
+ * the sums still, and its own row is not to come back.
+ */
+export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers, keepPruned]
 
 /** Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. */
 export const addEventsToRollups: ReadonlyArray<string> = [

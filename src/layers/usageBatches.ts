@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { addToRollups, withoutRollups } from "./addToRollups.ts"
+import { addToRollups, withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 
 const COLUMNS = [
@@ -85,7 +85,7 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
       const before = yield* lastId
-      const inserted = yield* withoutRollups(sql)(insertInStatements(uses))
+      const inserted = yield* withoutTriggers(sql)(insertInStatements(uses))
       yield* addToRollups(sql, before, yield* lastId)
       return inserted === uses.length ? uses : yield* insertedAfter(uses, before)
     }, failingTo("insert the events of calls")),

@@ -45,7 +45,7 @@ export const makeUsageQueries = (
     Result: ToolUsageStats,
     execute: (sessionId) => sql`
       SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE session_id IS ${sessionId}
+      WHERE ${sessionId === null ? sql`session_id IS NULL` : sql`session_id = ${sessionId}`}
       GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
   })
 
