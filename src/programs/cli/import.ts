@@ -1,17 +1,27 @@
+import { realpathSync } from "node:fs"
+import { dirname, join } from "node:path"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
+import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
-import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
-import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
-import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
+import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
 import { counted } from "../counted.ts"
-import { type ImportResult, importTranscripts } from "../importTranscripts.ts"
+import {
+  alone,
+  considerate,
+  type ImportListener,
+  type ImportResult,
+  importTranscripts,
+  type Pace,
+} from "../importTranscripts.ts"
+import { TranscriptsInWorkers } from "../transcriptWorker/TranscriptsInWorkers.ts"
 import { explainDamage } from "./damage.ts"
 import { described } from "./described.ts"
 import { argument, json } from "./options.ts"
@@ -20,7 +30,7 @@ import { progressBar } from "./progressBar.ts"
 const BUSY_TIMEOUT_MILLIS = 5000
 
 /** Large, because what is written back into the database in larger pieces is written less often. */
-const CHECKPOINT_PAGES = 10_000
+const CHECKPOINT_PAGES = 20_000
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
@@ -31,12 +41,12 @@ const RecordingStore = StoreLive({
   whenMissing: "create",
 })
 
-const RememberedProjects = Layer.provide(
-  ProjectResolverRemembering({ capacity: 1000, timeToLive: "1 hour" }),
-  ProjectResolverLive,
-)
+/** The worker is built beside the program that runs. */
+const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
 
-const Surroundings = Layer.merge(RecordingStore, Layer.provide(TranscriptsLive, RememberedProjects))
+const ReadTranscripts = Layer.unwrapEffect(
+  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, workers: 1 })),
+).pipe(Layer.provide(TranscriptsRemembering))
 
 const render = ({ summary, places, unreadable }: ImportResult): string => {
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
@@ -50,11 +60,11 @@ const render = ({ summary, places, unreadable }: ImportResult): string => {
   return `Recorded ${counted(recorded, "call")} from ${counted(summary.files, "transcript")} in ${seconds.toFixed(1)} s (${parts.join(", ")}).`
 }
 
-const fromTranscripts = (paths: ReadonlyArray<string>) =>
+const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
   Effect.gen(function* () {
     const show = yield* progressBar
     let broken = 0
-    return yield* importTranscripts(paths, {
+    const listener: ImportListener = {
       onProgress: ({ files, filesDone, bytes, bytesDone, calls }) =>
         show({
           doneBytes: bytesDone,
@@ -64,12 +74,20 @@ const fromTranscripts = (paths: ReadonlyArray<string>) =>
       onUnreadable: (error) => Effect.logWarning(error.message),
       onBrokenLine: (path, line) =>
         ++broken > NAMED_LINES ? Effect.void : Effect.logWarning(`${path}:${line} is no JSON and is left out`),
-    })
+    }
+    return yield* importTranscripts(paths, listener, pace)
   }).pipe(
     Effect.scoped,
-    Effect.onInterrupt(() =>
-      Effect.logWarning("interrupted; what was read so far is stored, and the next import goes on there"),
-    ),
+    Effect.onInterrupt(() => Effect.logWarning("interrupted; the next import goes on where this one stopped")),
+    Effect.provide(Layer.merge(RecordingStore, ReadTranscripts)),
+    Effect.catchTag("StoreMissing", Effect.die),
+  )
+
+/** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
+const importHistory = (paths: ReadonlyArray<string>) =>
+  Effect.flatMap(
+    fillNewStore(fromTranscripts(paths, alone)),
+    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
   )
 
 const paths = argument(
@@ -79,12 +97,10 @@ const paths = argument(
 
 export const importCalls = Command.make("import", { paths, json }, ({ paths, json }) =>
   Effect.gen(function* () {
-    const result = yield* fromTranscripts(paths)
+    const result = yield* importHistory(paths)
     yield* Console.log(json ? JSON.stringify(result.summary) : render(result))
   }).pipe(
-    Effect.provide(Surroundings),
     Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
-    Effect.catchTag("StoreMissing", Effect.die),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
   ),
 ).pipe(
