@@ -49,6 +49,17 @@ export interface ImportSummary {
   readonly seconds: number
 }
 
+export const emptySummary: ImportSummary = {
+  files: 0,
+  lines: 0,
+  calls_found: 0,
+  recorded: 0,
+  already_known: 0,
+  without_result: 0,
+  broken_lines: 0,
+  seconds: 0,
+}
+
 export interface ImportProgress {
   readonly files: number
   readonly filesDone: number

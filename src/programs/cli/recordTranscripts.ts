@@ -7,10 +7,12 @@ import { printable } from "../../domain/printable.ts"
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
+import { Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
 import {
   alone,
   considerate,
+  emptySummary,
   type ImportListener,
   type ImportResult,
   importTranscripts,
@@ -75,11 +77,20 @@ const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
   )
 
 /** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
-export const importHistory = (paths: ReadonlyArray<string>) =>
+const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
   Effect.flatMap(
     fillNewStore(fromTranscripts(paths, alone)),
     Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
   )
+
+/** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
+export const importHistory = (paths: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const transcripts = yield* Transcripts
+    const { files, places, unreadable } = yield* transcripts.find(paths)
+    if (files.length > 0 || unreadable.length > 0) return yield* fromPresentTranscripts(paths)
+    return { summary: emptySummary, places, unreadable: 0 }
+  }).pipe(Effect.provide(TranscriptsRemembering))
 
 export const renderImport = ({ summary, places, unreadable }: ImportResult): string => {
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
