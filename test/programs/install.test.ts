@@ -494,6 +494,7 @@ describe("the history", () => {
     assert.match(succeeds(await someone.run("install")), /^Recorded 37 calls from 2 transcripts in .*$/m)
     assert.include(succeeds(await someone.run("top --all-projects --since 20y")), "37 calls")
     assert.notInclude(succeeds(await someone.run("install")), "Recorded")
+    assert.match(succeeds(await someone.run("log --all-projects --limit 1")), / ~15900 ms /)
   })
 
   it("is left alone by a preview, and by those who do not want it", async () => {
