@@ -26,12 +26,16 @@ const BUSY_TIMEOUT_MILLIS = 5000
 /** Large, because what is written back into the database in larger pieces is written less often. */
 const CHECKPOINT_PAGES = 20_000
 
+/** The calls' ids come in no order, and so every batch touches all of their index. */
+const CACHE_KIBIBYTES = 65_536
+
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
 
 const RecordingStore = StoreLive({
   busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
   checkpointPages: CHECKPOINT_PAGES,
+  cacheKibibytes: CACHE_KIBIBYTES,
   whenMissing: "create",
 })
 
