@@ -69,7 +69,7 @@ export const showProgress = Effect.gen(function* () {
 
 /** Says on an interrupt that nothing is lost by it. */
 export const sayWhereItStopped = Effect.onInterrupt(() =>
-  Effect.logWarning("interrupted; the next time goes on where this one stopped"),
+  Effect.logWarning("interrupted; the next import goes on where this one stopped"),
 )
 
 const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
