@@ -81,7 +81,7 @@ const common = {
 
 await build({
   ...common,
-  entryPoints: { tooltrail: "src/programs/cli.ts" },
+  entryPoints: { tooltrail: "src/programs/cli.ts", "transcript-worker": "src/programs/transcriptWorker/worker.ts" },
   outdir: "dist",
   minifySyntax: true,
   plugins: [nativeBinding],

@@ -1,5 +1,6 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Project } from "./Project.ts"
 import * as Timestamp from "./Timestamp.ts"
 import { extractServerName } from "./ToolName.ts"
 import type { FailureKind, ToolUse } from "./ToolUse.ts"
@@ -100,10 +101,37 @@ export const decodeEntry = (value: unknown): TranscriptEntry => {
   }
 }
 
-/** A finished call, but for its project. */
-export interface TranscriptCall extends Omit<ToolUse, "projectHash" | "projectRoot"> {
-  /** The working folder of the first entry of the call's session in this transcript. */
+/** A finished call as a transcript tells it. */
+export interface TranscriptCall {
+  readonly call: OpenCall
+  readonly failureKind: FailureKind | null
+  /** When its result was written, in epoch milliseconds. */
+  readonly millis: number
+  readonly durationMs: number | null
+  /** The working folder of the first entry of its session in this transcript. */
   readonly sessionStart: string | null
+}
+
+/** The call as what every source turns into. */
+export const toToolUse = (finished: TranscriptCall, project: Project | undefined): ToolUse => {
+  const { call, failureKind, millis, durationMs } = finished
+  return {
+    toolName: call.toolName,
+    agent: "claude-code",
+    sessionId: call.sessionId,
+    projectHash: project?.hash ?? null,
+    projectRoot: project?.root ?? null,
+    success: failureKind === null,
+    usedAt: Timestamp.fromEpochMillis(millis),
+    toolUseId: call.toolUseId,
+    durationMs,
+    durationIsEstimated: durationMs !== null,
+    subagent: call.subagent,
+    target: call.target,
+    serverName: extractServerName(call.toolName),
+    failureKind,
+    source: "transcript",
+  }
 }
 
 const Carried = Schema.parseJson(
@@ -175,22 +203,8 @@ export class TranscriptFollower {
       if (call === undefined || usedAt === null) continue
       this.#open.delete(toolUseId)
       const durationMs = millis === null || call.millis === null || millis < call.millis ? null : millis - call.millis
-      finished.push({
-        toolName: call.toolName,
-        agent: "claude-code",
-        sessionId: call.sessionId,
-        success: failureKind === null,
-        usedAt: Timestamp.fromEpochMillis(usedAt),
-        toolUseId,
-        durationMs,
-        durationIsEstimated: durationMs !== null,
-        subagent: call.subagent,
-        target: call.target,
-        serverName: extractServerName(call.toolName),
-        failureKind,
-        source: "transcript",
-        sessionStart: call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null),
-      })
+      const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
+      finished.push({ call, failureKind, millis: usedAt, durationMs, sessionStart })
     }
   }
 }

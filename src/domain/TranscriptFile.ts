@@ -13,7 +13,7 @@ export interface TranscriptFile {
 /** How far a transcript was read, and what is needed to read on from there. */
 export const ReadTranscript = Schema.Struct({
   path: Schema.String,
-  /** As the file was when it was read last. */
+  /** Of the file when it was read to its end; before that, of what is read. */
   size: Schema.Number,
   modifiedAt: Schema.Number,
   /** Up to the end of the last whole line that was read. */

@@ -10,27 +10,38 @@ export interface CountedUses {
   readonly lastUsedAt: Timestamp
 }
 
-/** Sums uses up by tool and project. A server's name that a call gave wins over one that was made out from the tool's name. */
+interface Sum {
+  tool: DiscoveredTool
+  count: number
+  firstUsedAt: Timestamp
+  lastUsedAt: Timestamp
+}
+
+/** The name that a call gave wins over the one that was made out from the tool's name. */
+const withServerName = (tool: DiscoveredTool, serverName: string | null): DiscoveredTool => {
+  if (serverName === null || serverName === tool.serverName) return tool
+  const isGiven = serverName !== extractServerName(tool.name)
+  return isGiven || tool.serverName === null ? { ...tool, serverName } : tool
+}
+
+/** Sums uses up by tool and project. */
 export const usesByTool = (
   uses: ReadonlyArray<ToolUse>,
 ): ReadonlyArray<CountedUses & { readonly tool: DiscoveredTool }> => {
-  const byTool = new Map<string, CountedUses & { readonly tool: DiscoveredTool }>()
+  const byProject = new Map<string | null, Map<string, Sum>>()
   for (const use of uses) {
-    const key = `${use.projectHash ?? ""}\n${use.toolName}`
-    const sum = byTool.get(key)
+    const { projectHash, toolName, usedAt } = use
+    const byTool = byProject.get(projectHash) ?? new Map<string, Sum>()
+    byProject.set(projectHash, byTool)
+    const sum = byTool.get(toolName)
     if (sum === undefined) {
-      byTool.set(key, { tool: discoveredTool(use), count: 1, firstUsedAt: use.usedAt, lastUsedAt: use.usedAt })
+      byTool.set(toolName, { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt })
       continue
     }
-    const { tool } = sum
-    const isGiven = use.serverName !== null && use.serverName !== extractServerName(tool.name)
-    const serverName = isGiven ? use.serverName : (tool.serverName ?? use.serverName)
-    byTool.set(key, {
-      tool: serverName === tool.serverName ? tool : { ...tool, serverName },
-      count: sum.count + 1,
-      firstUsedAt: use.usedAt < sum.firstUsedAt ? use.usedAt : sum.firstUsedAt,
-      lastUsedAt: use.usedAt > sum.lastUsedAt ? use.usedAt : sum.lastUsedAt,
-    })
+    sum.tool = withServerName(sum.tool, use.serverName)
+    sum.count++
+    if (usedAt < sum.firstUsedAt) sum.firstUsedAt = usedAt
+    if (usedAt > sum.lastUsedAt) sum.lastUsedAt = usedAt
   }
-  return [...byTool.values()]
+  return [...byProject.values()].flatMap((byTool) => [...byTool.values()])
 }

@@ -16,7 +16,8 @@ const isDraft = (name: string) => /\.new-\d+-[0-9a-z]+(-wal|-shm|-journal)?$/.te
 
 /** A home may be a folder that holds other things as well. */
 const isOwn = (name: string) =>
-  ["spool", "backups", "code-cache"].includes(name) || /^(tooltrail|serve|reconcile|plugin)[.-]/.test(name)
+  ["spool", "backups", "code-cache", "config.json"].includes(name) ||
+  /^(tooltrail|serve|reconcile|plugin)[.-]/.test(name)
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
   Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })

@@ -5,13 +5,15 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { TranscriptCall } from "../domain/ClaudeCodeTranscript.ts"
+import { type TranscriptCall, toToolUse } from "../domain/ClaudeCodeTranscript.ts"
 import type { Project } from "../domain/Project.ts"
 import { NoSuchPath } from "../domain/TranscriptFile.ts"
 import { ProjectResolver } from "../services/ProjectResolver.ts"
 import { Transcripts } from "../services/Transcripts.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { attempt, findTranscripts } from "./findTranscripts.ts"
+import { ProjectResolverLive } from "./ProjectResolverLive.ts"
+import { ProjectResolverRemembering } from "./ProjectResolverRemembering.ts"
 import { makeTranscriptReader, readSessionStart } from "./readTranscriptLines.ts"
 
 /** What Claude Code writes beside a subagent's transcript. */
@@ -47,7 +49,7 @@ const make = Effect.gen(function* () {
   const readLines = makeTranscriptReader()
 
   /** Where the session of a call began: what its own transcript says, else this one. */
-  const sessionStart = (path: string, { sessionId, sessionStart }: TranscriptCall): string | null => {
+  const sessionStart = (path: string, { call: { sessionId }, sessionStart }: TranscriptCall): string | null => {
     const own = sessionId === null ? undefined : findOwnTranscript(path, sessionId)
     if (own === undefined || sessionId === null) return sessionStart
     return (
@@ -65,9 +67,10 @@ const make = Effect.gen(function* () {
   ) {
     const projects = new Map<string | null, Project | undefined>()
     for (const call of calls) {
-      if (projects.has(call.sessionId)) continue
+      const { sessionId } = call.call
+      if (projects.has(sessionId)) continue
       const start = sessionStart(path, call)
-      projects.set(call.sessionId, start !== null && isAbsolute(start) ? yield* resolver.resolve(start) : undefined)
+      projects.set(sessionId, start !== null && isAbsolute(start) ? yield* resolver.resolve(start) : undefined)
     }
     return projects
   })
@@ -87,16 +90,16 @@ const make = Effect.gen(function* () {
         attempt(path, () => readLines(path, read, noteSubagent(path))),
       )
       const projects = yield* resolveProjects(path, calls)
-      return {
-        ...part,
-        calls: calls.map(({ sessionStart: _, ...call }) => {
-          const project = projects.get(call.sessionId)
-          return { ...call, projectHash: project?.hash ?? null, projectRoot: project?.root ?? null }
-        }),
-      }
+      return { ...part, calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))) }
     }),
   })
 })
 
 /** Reads Claude Code's transcripts from the disk. */
 export const TranscriptsLive: Layer.Layer<Transcripts, never, ProjectResolver> = Layer.effect(Transcripts, make)
+
+/** The same, with the live resolver, which is asked once about each folder. */
+export const TranscriptsRemembering: Layer.Layer<Transcripts> = TranscriptsLive.pipe(
+  Layer.provide(ProjectResolverRemembering({ capacity: 1000, timeToLive: "1 hour" })),
+  Layer.provide(ProjectResolverLive),
+)

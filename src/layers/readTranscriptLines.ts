@@ -154,7 +154,8 @@ export const makeTranscriptReader = () => {
       openCalls: follower.openCalls,
       read: {
         path,
-        size,
+        // A file that is not read to its end is not the one that was read, also where it stays as it is.
+        size: isEnd ? size : readBytes + bytes,
         modifiedAt: Math.floor(mtimeMs),
         readBytes: readBytes + bytes,
         readLines: readLines + ends,

@@ -4,6 +4,7 @@ import { LONGEST_PATH, LONGEST_TEXT, textProblem } from "../domain/toolCallField
 const TAB = 0x09
 const SPACE = 0x20
 const QUOTE = 0x22
+const PLUS = 0x2b
 const COMMA = 0x2c
 const MINUS = 0x2d
 const POINT = 0x2e
@@ -141,15 +142,16 @@ export const makeLineScanner = (): ScanLine => {
 
   /** Reads a text that has no escapes. */
   const readText = (at: number): number => {
-    if (bytes[at] !== QUOTE) return UNSURE
+    const line = bytes
+    if (line[at] !== QUOTE) return UNSURE
     from = ++at
     let highest = 0
-    for (let byte = bytes[at] as number; isSpecial[byte] === 0; byte = bytes[++at] as number) {
+    for (let byte = line[at] as number; isSpecial[byte] === 0; byte = line[++at] as number) {
       if (byte > highest) highest = byte
     }
     isPrintable = highest < DELETE
     to = at
-    return bytes[at] === QUOTE ? at + 1 : UNSURE
+    return line[at] === QUOTE ? at + 1 : UNSURE
   }
 
   /** The text that was read last, as a name or an id; an empty one where it is none, or not in ASCII. */
@@ -157,19 +159,20 @@ export const makeLineScanner = (): ScanLine => {
 
   /** Goes over a text. */
   const skipText = (at: number): number => {
-    if (bytes[at] !== QUOTE) return UNSURE
+    const line = bytes
+    if (line[at] !== QUOTE) return UNSURE
     at++
     for (const near = at + NEAR; at < near; at++) {
-      const byte = bytes[at] as number
+      const byte = line[at] as number
       if (isSpecial[byte] === 0) continue
       if (byte === QUOTE) return at + 1
-      if (byte !== BACKSLASH || (bytes[++at] as number) < SPACE) return UNSURE
+      if (byte !== BACKSLASH || (line[++at] as number) < SPACE) return UNSURE
     }
     for (;;) {
-      const quote = bytes.indexOf(QUOTE, at)
+      const quote = line.indexOf(QUOTE, at)
       if (quote < 0) return UNSURE
       let slashes = 0
-      while (quote - slashes > at && bytes[quote - slashes - 1] === BACKSLASH) slashes++
+      while (quote - slashes > at && line[quote - slashes - 1] === BACKSLASH) slashes++
       at = quote + 1
       if ((slashes & 1) === 0) return at
     }
@@ -186,11 +189,14 @@ export const makeLineScanner = (): ScanLine => {
     return at
   }
 
-  /** Goes over a number. An exponent is rare, and parsed. */
+  /** Goes over a number. */
   const skipNumber = (at: number): number => {
     if (bytes[at] === MINUS) at++
     at = bytes[at] === ZERO ? at + 1 : skipDigits(at)
-    return at !== UNSURE && bytes[at] === POINT ? skipDigits(at + 1) : at
+    if (at !== UNSURE && bytes[at] === POINT) at = skipDigits(at + 1)
+    if (at === UNSURE || (bytes[at] !== 0x65 && bytes[at] !== 0x45)) return at
+    at++
+    return skipDigits(bytes[at] === MINUS || bytes[at] === PLUS ? at + 1 : at)
   }
 
   const skipScalar = (at: number): number => {
@@ -272,17 +278,16 @@ export const makeLineScanner = (): ScanLine => {
   /** Reads a time that is written as `2026-01-31T23:59:59.999Z`. */
   const readTime = (at: number): number => {
     const end = readText(at)
-    if (end === UNSURE || to - from !== 24 || !isPrintable) return UNSURE
-    // As a number, to tell whether it is the day of the line before. Printable bytes differ in their last seven bits.
-    let day = 0
-    for (let n = 2; n < 10; n++) day = day * 128 + (bytes[from + n] as number)
+    if (end === UNSURE || to - from !== 24) return UNSURE
+    if (bytes[from + 4] !== MINUS || bytes[from + 7] !== MINUS || bytes[from + 10] !== 0x54) return UNSURE
+    if (bytes[from + 13] !== COLON || bytes[from + 16] !== COLON) return UNSURE
+    if (bytes[from + 19] !== POINT || bytes[from + 23] !== 0x5a) return UNSURE
+    const year = twoDigits(from) * 100 + twoDigits(from + 2)
+    const day = (year * 100 + twoDigits(from + 5)) * 100 + twoDigits(from + 8)
     if (day !== lastDay) {
       lastDay = day
       dayMillis = Date.parse(bytes.toString("latin1", from, from + 10))
     }
-    if (bytes[from] !== 0x32 || bytes[from + 1] !== ZERO || bytes[from + 10] !== 0x54) return UNSURE
-    if (bytes[from + 13] !== COLON || bytes[from + 16] !== COLON) return UNSURE
-    if (bytes[from + 19] !== POINT || bytes[from + 23] !== 0x5a) return UNSURE
     const hour = twoDigits(from + 11)
     const minute = twoDigits(from + 14)
     const second = twoDigits(from + 17)

@@ -37,15 +37,29 @@ const insertRows = (rows: number): string => `
 
 const statements = new Map<number, string>(SIZES.map((rows) => [rows, insertRows(rows)]))
 
-const parameters = (uses: ReadonlyArray<ToolUse>, from: number, to: number): Array<string | number | null> => {
-  const values: Array<string | number | null> = []
-  for (let n = from; n < to; n++) {
+const parameters = (
+  uses: ReadonlyArray<ToolUse>,
+  from: number,
+  rows: number,
+): ReadonlyArray<string | number | null> => {
+  const values = new Array<string | number | null>(rows * COLUMNS.length)
+  let at = 0
+  for (let n = from; n < from + rows; n++) {
     const use = uses[n] as ToolUse
-    values.push(
-      ...[use.toolName, use.sessionId, use.projectHash, use.success ? 1 : 0, use.usedAt, use.agent, use.toolUseId],
-      ...[use.durationMs, use.subagent, use.target, use.serverName, use.failureKind, use.source],
-      use.durationIsEstimated ? 1 : 0,
-    )
+    values[at++] = use.toolName
+    values[at++] = use.sessionId
+    values[at++] = use.projectHash
+    values[at++] = use.success ? 1 : 0
+    values[at++] = use.usedAt
+    values[at++] = use.agent
+    values[at++] = use.toolUseId
+    values[at++] = use.durationMs
+    values[at++] = use.subagent
+    values[at++] = use.target
+    values[at++] = use.serverName
+    values[at++] = use.failureKind
+    values[at++] = use.source
+    values[at++] = use.durationIsEstimated ? 1 : 0
   }
   return values
 }
@@ -55,7 +69,7 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
   /** Returns how many rows it inserted. */
   const insertSome = (uses: ReadonlyArray<ToolUse>, from: number, rows: number): Effect.Effect<number, SqlError> =>
     Effect.map(
-      sql.unsafe(statements.get(rows) ?? insertRows(rows), parameters(uses, from, from + rows)).raw,
+      sql.unsafe(statements.get(rows) ?? insertRows(rows), parameters(uses, from, rows)).raw,
       (result) => (result as { readonly changes: number }).changes,
     )
 

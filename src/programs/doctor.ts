@@ -15,9 +15,11 @@ import { Spool } from "../services/Spool.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageRollups } from "../services/UsageRollups.ts"
 import { type Check, check } from "./check.ts"
 import { counted } from "./counted.ts"
 import { drainSpool, keepReserve } from "./drainSpool.ts"
+import { fillRollups } from "./prune.ts"
 import { checkRegistration, findUserCommand } from "./registrations.ts"
 
 export interface DoctorOptions {
@@ -113,6 +115,15 @@ const findLastingDrift = Effect.gen(function* () {
   return (yield* findDrift).filter((row) => first.some((earlier) => sameRow(earlier, row)))
 })
 
+const checkSums = Effect.gen(function* () {
+  const { findDrift } = yield* UsageRollups
+  const [first, ...others] = yield* findDrift
+  if (first === undefined) return check("sums", "ok")("every day's and hour's sum is what its calls add up to")
+  const sums = `${first.uses ?? "no"} calls of ${first.tool_name} in ${first.period} (UTC), where there are ${first.expected_uses}`
+  const more = others.length > 0 ? `, and ${counted(others.length, "more sum")}` : ""
+  return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
+})
+
 const checkContent = Effect.gen(function* () {
   const [first, ...others] = yield* findLastingDrift
   const events = yield* UsageEvents
@@ -127,6 +138,7 @@ const checkContent = Effect.gen(function* () {
         )(
           `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
         ),
+    yield* checkSums,
     newest === undefined
       ? check("last call", "warning")("the store holds no call")
       : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`),
@@ -220,8 +232,12 @@ const settleStore = Effect.gen(function* () {
   const drained = yield* drainSpool()
   yield* keepReserve
   const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
+  const rollups = yield* UsageRollups
+  const sums = yield* rollups.findDrift
+  if (sums.length > 0) yield* Effect.zipRight(rollups.reset, fillRollups)
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
+    ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
   ]
 })

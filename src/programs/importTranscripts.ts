@@ -1,6 +1,8 @@
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { NoSuchPath, ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
@@ -8,16 +10,32 @@ import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Projects } from "../services/Projects.ts"
 import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
-import { Transcripts } from "../services/Transcripts.ts"
+import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { recordToolUses } from "./recordToolUses.ts"
 
-/** Bounds how long a batch holds the write lock, for hooks wait for it: to some 100 ms. */
-const CALLS_PER_BATCH = 8000
+/** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
+const FEWEST_CALLS = 1000
+const MOST_CALLS = 40_000
 const FILES_PER_BATCH = 1000
 
-/** Between two batches a hook that waits gets its turn, and an interrupt is heard. */
-const PAUSE = "5 millis"
+/** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
+const GROUP_BYTES = 4_000_000
+const GROUPS_AHEAD = 8
+
+/** How an import shares the store with hooks, which wait for their turn, and look for it now and then. */
+export interface Pace {
+  /** About how long a batch holds the store. */
+  readonly batchMillis: number
+  /** How long the store is free between two batches. In this time an interrupt is heard as well. */
+  readonly pauseMillis: number
+}
+
+/** Leaves hooks their turn. */
+export const considerate: Pace = { batchMillis: 80, pauseMillis: 30 }
+
+/** For a store that nobody else uses. */
+export const alone: Pace = { batchMillis: 500, pauseMillis: 0 }
 
 /** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */
 export interface ImportSummary {
@@ -29,6 +47,17 @@ export interface ImportSummary {
   readonly without_result: number
   readonly broken_lines: number
   readonly seconds: number
+}
+
+export const emptySummary: ImportSummary = {
+  files: 0,
+  lines: 0,
+  calls_found: 0,
+  recorded: 0,
+  already_known: 0,
+  without_result: 0,
+  broken_lines: 0,
+  seconds: 0,
 }
 
 export interface ImportProgress {
@@ -55,6 +84,20 @@ export interface ImportResult {
 const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
   read !== undefined && read.size === file.size && read.modifiedAt === file.modifiedAt
 
+const groupsOf = (files: ReadonlyArray<TranscriptFile>): ReadonlyArray<ReadonlyArray<TranscriptFile>> => {
+  const groups: Array<Array<TranscriptFile>> = []
+  let room = 0
+  for (const file of files) {
+    if (room <= 0) {
+      groups.push([])
+      room = GROUP_BYTES
+    }
+    groups.at(-1)?.push(file)
+    room -= file.size
+  }
+  return groups
+}
+
 /**
  * Records the calls of the transcripts at these paths, or of all that Claude Code keeps. Each batch is stored together with
  * how far its transcripts are read, so that an import that is cut short, however it is, goes on where it stopped.
@@ -62,6 +105,7 @@ const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
 export const importTranscripts = Effect.fn("importTranscripts")(function* (
   paths: ReadonlyArray<string>,
   listener: ImportListener,
+  pace: Pace = considerate,
 ): Effect.fn.Return<
   ImportResult,
   NoSuchPath | PersistenceError,
@@ -83,11 +127,17 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
   let calls: Array<ToolUse> = []
   let read = new Map<string, ReadTranscript>()
 
+  let batchSize = FEWEST_CALLS
+
   const store = Effect.gen(function* () {
     if (read.size === 0) return
-    const recorded = yield* atomically(
-      recordToolUses(calls).pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()]))),
+    const [took, recorded] = yield* recordToolUses(calls).pipe(
+      Effect.zipLeft(transcriptLedger.remember([...read.values()])),
+      atomically,
+      Effect.timed,
     )
+    const fitting = (calls.length * pace.batchMillis) / Math.max(1, Duration.toMillis(took))
+    batchSize = Math.max(FEWEST_CALLS, Math.min(MOST_CALLS, 2 * batchSize, fitting))
     done.recorded += recorded.length
     calls = []
     read = new Map()
@@ -98,41 +148,57 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
       bytesDone: done.bytes,
       calls: done.calls,
     })
-    yield* Effect.sleep(PAUSE)
+    yield* Effect.sleep(pace.pauseMillis)
   })
 
-  /** Reads a transcript to its end, and stores whenever enough has come together. */
-  const readThrough = Effect.fn("importTranscripts.readThrough")(function* (path: string) {
-    let from = Option.fromNullable(known.get(path))
-    for (;;) {
-      const part = yield* transcripts.readOn(path, from)
-      yield* Effect.forEach(part.brokenLines, (line) => listener.onBrokenLine(path, line), { discard: true })
-      from = Option.some(part.read)
-      read.set(path, part.read)
-      // Not spread into `push`: a part may hold more calls than a call may have arguments.
-      calls = calls.length === 0 ? [...part.calls] : calls.concat(part.calls)
-      done.bytes += part.bytes
-      done.lines += part.lines
-      done.calls += part.calls.length
-      done.broken += part.brokenLines.length
-      if (part.isEnd) {
-        done.open += part.openCalls
-        return
-      }
-      if (calls.length >= CALLS_PER_BATCH) yield* store
+  /** What follows a part of a transcript. */
+  const following = ({ read, isEnd }: TranscriptPart) =>
+    isEnd
+      ? Effect.succeedNone
+      : Effect.map(transcripts.readOn(read.path, Option.some(read)), (next) => Option.some([next, next] as const))
+
+  /** The parts of a transcript whose first part is read. */
+  const partsFrom = (first: TranscriptPart) =>
+    first.isEnd
+      ? Stream.succeed(first)
+      : Stream.concat(Stream.succeed(first), Stream.buffer(Stream.unfoldEffect(first, following), { capacity: 2 }))
+
+  const take = Effect.fn("importTranscripts.take")(function* (part: TranscriptPart) {
+    const { path } = part.read
+    yield* Effect.forEach(part.brokenLines, (line) => listener.onBrokenLine(path, line), { discard: true })
+    read.set(path, part.read)
+    for (const call of part.calls) calls.push(call)
+    done.bytes += part.bytes
+    done.lines += part.lines
+    done.calls += part.calls.length
+    done.broken += part.brokenLines.length
+    if (part.isEnd) {
+      done.files++
+      done.open += part.openCalls
     }
+    if (calls.length >= batchSize || read.size >= FILES_PER_BATCH) yield* store
   })
 
-  for (const { path } of changed) {
-    yield* readThrough(path).pipe(
-      Effect.catchTag("UnreadableTranscript", (error) => {
-        unreadableFiles++
-        return listener.onUnreadable(error)
-      }),
-    )
+  const noteUnreadable = (error: UnreadableTranscript) => {
     done.files++
-    if (calls.length >= CALLS_PER_BATCH || read.size >= FILES_PER_BATCH) yield* store
+    unreadableFiles++
+    return listener.onUnreadable(error)
   }
+
+  const firstPart = ({ path }: TranscriptFile) =>
+    Effect.either(transcripts.readOn(path, Option.fromNullable(known.get(path))))
+
+  yield* Stream.fromIterable(groupsOf(changed)).pipe(
+    Stream.mapEffect((group) => Effect.forEach(group, firstPart, { concurrency: "unbounded" }), {
+      concurrency: GROUPS_AHEAD,
+    }),
+    Stream.flattenIterables,
+    Stream.runForEach((first) =>
+      Effect.flatMap(first, (part) => Stream.runForEach(partsFrom(part), take)).pipe(
+        Effect.catchTag("UnreadableTranscript", noteUnreadable),
+      ),
+    ),
+  )
   yield* store
 
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000

@@ -83,6 +83,7 @@ describe("doctor", () => {
       new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
       /^ok +integrity /m,
       /^ok +counts /m,
+      /^ok +sums /m,
       /^ok +last call +Bash, \d{4}-/m,
       /^ok +spool /m,
       /^ok +drafts /m,
@@ -91,7 +92,7 @@ describe("doctor", () => {
     ]) {
       assert.match(stdout, line)
     }
-    assert.lengthOf(lines(stdout), 11)
+    assert.lengthOf(lines(stdout), 12)
   })
 
   it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
@@ -128,7 +129,7 @@ describe("doctor", () => {
     }
     writeFileSync(join(spool, "111.json.part"), '{"owed"')
     writeFileSync(join(home, "tooltrail.db.new-2-abc"), "")
-    changeStore(home, "UPDATE tool_registry SET usage_count = 7")
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7; UPDATE usage_by_day SET uses = 5")
     chmodSync(home, 0o755)
     chmodSync(join(home, "tooltrail.db"), 0o644)
     chmodSync(join(home, "tooltrail.db.new-2-abc"), 0o600)
@@ -138,6 +139,10 @@ describe("doctor", () => {
     const ill = await examine(home)
     assert.match(found(ill, "permissions")[0] ?? "", /^problem: .*home has mode 755, it should have 700, and \d+ more/)
     assert.match(found(ill, "counts")[0] ?? "", /^problem: Bash counts 7, its calls add up to 1;/)
+    assert.match(
+      found(ill, "sums")[0] ?? "",
+      /^problem: the sums have 5 calls of Bash in \d{4}-\d\d-\d\d \(UTC\), where there are 1; --repair adds up anew/,
+    )
     assert.match(found(ill, "spool")[0] ?? "", /^warning: 1 call /)
     assert.match(found(ill, "drafts")[0] ?? "", /^warning: 3 half-written files/)
     assert.deepStrictEqual(totals(home), { events: 1, successes: 1, aggregate: 7 })
@@ -148,6 +153,7 @@ describe("doctor", () => {
       "ok: took 1 whole call from half-made spool files",
       "ok: stored 2 calls from the spool",
       "ok: counted 1 tool anew",
+      "ok: added 1 sum up anew",
     ])
     assert.isTrue(mended.ok)
     assert.deepStrictEqual(totals(home), { events: 3, successes: 3, aggregate: 3 })

@@ -1,5 +1,18 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
+import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ProjectResolverLive } from "../../src/layers/ProjectResolverLive.ts"
@@ -8,7 +21,9 @@ import { TranscriptsLive } from "../../src/layers/TranscriptsLive.ts"
 import { importTranscripts } from "../../src/programs/importTranscripts.ts"
 import { receiveHookEvent } from "../../src/programs/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
-import { realTranscripts } from "../support/transcripts.ts"
+import { Transcripts } from "../../src/services/Transcripts.ts"
+import { temporaryFolder } from "../support/processes.ts"
+import { callLine, finishedCall, realTranscripts, resultLine, textLine, writeLines } from "../support/transcripts.ts"
 
 const Surroundings = Layer.merge(StoreMemory, Layer.provideMerge(TranscriptsLive, ProjectResolverLive))
 
@@ -105,6 +120,226 @@ describe("an import", () => {
       assert.strictEqual(registry?.uses, 37)
       const [hooked] = yield* all("SELECT count(*) AS calls FROM tool_usage_events WHERE source = 'hook'")
       assert.strictEqual(hooked?.calls, 20)
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("records a fork's copies once, for the session that made the calls", () =>
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      const calls = (sessionId: string) => ["a", "b"].flatMap((id) => finishedCall(id, { sessionId, cwd: "/p" }))
+      // Of a later name, and older.
+      const original = writeLines(join(folder, "z-original.jsonl"), calls("z-original"))
+      utimesSync(original, 1000, 1000)
+      writeLines(join(folder, "a-fork.jsonl"), [...calls("a-fork"), ...finishedCall("c", { sessionId: "a-fork" })])
+      const { recorded, already_known } = yield* importing(folder)
+      assert.deepStrictEqual({ recorded, already_known }, { recorded: 3, already_known: 2 })
+      assert.deepStrictEqual(
+        (yield* events).map((event) => [event.tool_use_id, event.session_id]),
+        [
+          ["a", "z-original"],
+          ["b", "z-original"],
+          ["c", "a-fork"],
+        ],
+      )
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("takes a session's project from its first entry with a folder, for its subagents as well", () =>
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      const start = join(folder, "checkout", "start")
+      const elsewhere = join(folder, "elsewhere")
+      mkdirSync(start, { recursive: true })
+      mkdirSync(join(folder, "checkout", ".git"))
+      const fields = { sessionId: "parent", cwd: elsewhere }
+      writeLines(join(folder, "t", "parent.jsonl"), [
+        JSON.stringify({ type: "summary", summary: "no session, no folder" }),
+        textLine("hello", { sessionId: "parent", cwd: start }),
+        ...finishedCall("main", fields),
+      ])
+      const subagents = join(folder, "t", "parent", "subagents")
+      writeLines(join(subagents, "agent-1.jsonl"), finishedCall("noted", fields))
+      writeFileSync(join(subagents, "agent-1.meta.json"), JSON.stringify({ agentType: "Explore", toolUseId: "x" }))
+      writeLines(join(subagents, "workflows", "w1", "agent-2.jsonl"), [
+        callLine("spoken", { ...fields, more: { attributionAgent: "reviewer" } }),
+        resultLine("spoken", fields),
+      ])
+      writeLines(join(subagents, "agent-3.jsonl"), finishedCall("unnoted", fields))
+      writeFileSync(join(subagents, "agent-3.meta.json"), "not JSON")
+      yield* importing(join(folder, "t"))
+      const rows = yield* all(`
+        SELECT tool_use_id, session_id, subagent, projects.name FROM tool_usage_events JOIN projects USING (project_hash)`)
+      assert.sameDeepMembers(rows as Array<unknown>, [
+        { tool_use_id: "main", session_id: "parent", subagent: null, name: "checkout" },
+        { tool_use_id: "noted", session_id: "parent", subagent: "Explore", name: "checkout" },
+        { tool_use_id: "spoken", session_id: "parent", subagent: "reviewer", name: "checkout" },
+        { tool_use_id: "unnoted", session_id: "parent", subagent: null, name: "checkout" },
+      ])
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("lets no session's name lead out of the folder, and takes no relative folder for a project", () =>
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      writeLines(join(folder, "outside.jsonl"), [textLine("", { sessionId: "../outside", cwd: folder })])
+      writeLines(join(folder, "t", "s.jsonl"), finishedCall("a", { sessionId: "../outside", cwd: "relative" }))
+      yield* importing(join(folder, "t"))
+      assert.deepInclude((yield* events)[0], { session_id: "../outside", project_hash: null })
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("goes on where it stopped, with the calls that were open", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [
+        ...finishedCall("a", { cwd: "/start" }),
+        callLine("b", { name: "mcp__github__search", millis: 1000, cwd: "/later" }),
+        callLine("never"),
+      ])
+      const first = yield* importing(path)
+      assert.deepInclude(first, { lines: 4, calls_found: 3, recorded: 1, without_result: 2 })
+      appendFileSync(path, `${resultLine("b", { millis: 4500 })}\n${textLine("end")}\n`)
+      const second = yield* importing(path)
+      assert.deepInclude(second, { lines: 2, recorded: 1, already_known: 0, without_result: 1 })
+      const [before, after] = yield* events
+      assert.deepInclude(after, { tool_name: "mcp__github__search", duration_ms: 3500, server_name: "github" })
+      assert.strictEqual(after?.project_hash, before?.project_hash)
+      assert.deepInclude(yield* importing(path), { lines: 0, recorded: 0, without_result: 0 })
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("waits for the end of a line that is cut off", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [callLine("a")])
+      const result = resultLine("a", { content: "é".repeat(50) })
+      for (const cut of [1, 40, Buffer.byteLength(result) - 20]) {
+        const size = statSync(path).size
+        appendFileSync(path, Buffer.from(result).subarray(0, cut))
+        assert.deepInclude(yield* importing(path), { recorded: 0, broken_lines: 0 })
+        truncateSync(path, size)
+      }
+      appendFileSync(path, `${result}\n`)
+      assert.deepInclude(yield* importing(path), { lines: 1, recorded: 1, broken_lines: 0 })
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("takes a last line that is whole without its end, once", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [callLine("a")])
+      appendFileSync(path, resultLine("a"))
+      assert.deepInclude(yield* importing(path), { lines: 2, recorded: 1 })
+      appendFileSync(path, `\nbroken\n${callLine("b")}\n`)
+      const { said, ...second } = yield* importing(path)
+      assert.deepInclude(second, { lines: 2, recorded: 0, without_result: 1, broken_lines: 1 })
+      assert.deepStrictEqual(said, [`${path}:3`])
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("names broken lines, and takes line ends, empty lines and unknown entries as they come", () =>
+    Effect.gen(function* () {
+      const [call, result] = finishedCall("a")
+      const lines = [
+        call,
+        "",
+        "not JSON",
+        '{"type":"file-history-snapshot","snapshot":{"type":"tool_use","id":"no"}}',
+        '{"type":"progress","data":{"message":{"type":"assistant","message":{"content":[{"type":"tool_use","id":"no","name":"Bash"}]}}}}',
+        "null",
+        `${call?.slice(0, 80)}${result}`,
+        result,
+      ]
+      const path = join(temporaryFolder(), "s.jsonl")
+      writeFileSync(path, lines.map((line) => `${line}\r\n`).join(""))
+      const { said, ...counts } = yield* importing(path)
+      assert.deepInclude(counts, { lines: 7, calls_found: 1, recorded: 1, broken_lines: 2 })
+      assert.deepStrictEqual(said, [`${path}:3`, `${path}:7`])
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("reads lines of many megabytes, and more calls than one part of a file holds", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [
+        callLine("large", { input: { content: 'x\\"'.repeat(2_000_000) } }),
+        ...finishedCall("between"),
+        resultLine("large", { content: 'y"type":"tool_use"'.repeat(500_000) }),
+        ...Array.from({ length: 8000 }, (_, n) => finishedCall(`toolu_${n}`, { cwd: "/p".repeat(100) })).flat(),
+      ])
+      assert.isAbove(statSync(path).size, 20_000_000)
+      const { recorded, lines } = yield* importing(path)
+      assert.deepStrictEqual({ recorded, lines }, { recorded: 8002, lines: 16_004 })
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("starts again where a transcript is not the one that it was", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [...finishedCall("a"), ...finishedCall("b")])
+      yield* importing(path)
+      writeLines(path, finishedCall("c"))
+      assert.deepInclude(yield* importing(path), { lines: 2, recorded: 1 })
+      writeLines(
+        path,
+        ["d", "e", "f"].flatMap((id) => finishedCall(id)),
+      )
+      assert.deepInclude(yield* importing(path), { lines: 6, recorded: 3 })
+      appendFileSync(path, `${finishedCall("g").join("\n")}\n`)
+      assert.deepInclude(yield* importing(path), { lines: 2, recorded: 1 })
+      assert.lengthOf(yield* events, 7)
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("goes on past what cannot be read, and follows no link in a circle", () =>
+    Effect.gen(function* () {
+      const folder = temporaryFolder()
+      writeLines(join(folder, "a.jsonl"), finishedCall("a"))
+      writeLines(join(folder, "sub", "b.jsonl"), finishedCall("b"))
+      writeFileSync(join(folder, "notes.txt"), "no transcript")
+      symlinkSync(join(folder, "gone.jsonl"), join(folder, "dangling.jsonl"))
+      symlinkSync(folder, join(folder, "sub", "circle"))
+      symlinkSync(join(folder, "a.jsonl"), join(folder, "twice.jsonl"))
+      const { said, ...counts } = yield* importing(folder, join(folder, "a.jsonl"))
+      assert.deepInclude(counts, { files: 2, recorded: 2, already_known: 0 })
+      assert.deepStrictEqual(said, [
+        `could not read ${join(folder, "dangling.jsonl")}: ENOENT: no such file or directory`,
+      ])
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("goes on past a transcript that vanishes or grows while it is read", () => {
+    const folder = temporaryFolder()
+    const [a, b, c] = ["a", "b", "c"].map((id) => writeLines(join(folder, `${id}.jsonl`), finishedCall(id))) as [
+      string,
+      string,
+      string,
+    ]
+    /** As the others, but something happens to the files between finding and reading them. */
+    const Disturbed = Layer.map(Surroundings, (context) => {
+      const transcripts = Context.get(context, Transcripts)
+      return Context.add(context, Transcripts, {
+        ...transcripts,
+        find: (paths) =>
+          Effect.tap(transcripts.find(paths), () =>
+            Effect.sync(() => {
+              rmSync(b)
+              appendFileSync(c, `${finishedCall("more").join("\n")}\n`)
+            }),
+          ),
+      })
+    })
+    return Effect.gen(function* () {
+      const { said, ...counts } = yield* importing(folder)
+      assert.deepInclude(counts, { files: 3, recorded: 3 })
+      assert.deepStrictEqual(said, [`could not read ${b}: ENOENT: no such file or directory`])
+      assert.sameMembers(
+        (yield* events).map((event) => event.tool_use_id as string),
+        ["a", "c", "more"],
+      )
+      assert.isTrue(existsSync(a))
+    }).pipe(Effect.provide(Disturbed))
+  })
+
+  it.live("fails where a path that was named is not there", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(importing("/nowhere/at/all"))
+      assert.strictEqual(error.message, "there is no file or folder /nowhere/at/all")
     }).pipe(Effect.provide(Surroundings)),
   )
 })

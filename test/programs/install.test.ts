@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import {
   chmodSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -30,6 +31,7 @@ import {
   temporaryFolder,
 } from "../support/processes.ts"
 import { readStore, totals } from "../support/store.ts"
+import { realTranscripts } from "../support/transcripts.ts"
 
 const EVENTS = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const
 const NOBODY = 65_534
@@ -477,6 +479,30 @@ describe("install --mode http", () => {
     assert.strictEqual(someone.read().hooks.PostToolUse?.length, 1)
     succeeds(await someone.run("uninstall"))
     assert.strictEqual(readFileSync(someone.settings, "utf8"), "{}")
+  })
+})
+
+describe("the history", () => {
+  const withTranscripts = () => {
+    const someone = person()
+    cpSync(realTranscripts, join(someone.home, ".claude", "projects"), { recursive: true })
+    return someone
+  }
+
+  it("is recorded by the install, once", async () => {
+    const someone = withTranscripts()
+    assert.match(succeeds(await someone.run("install")), /^Recorded 37 calls from 2 transcripts in .*$/m)
+    assert.include(succeeds(await someone.run("top --all-projects --since 20y")), "37 calls")
+    assert.notInclude(succeeds(await someone.run("install")), "Recorded")
+    assert.match(succeeds(await someone.run("log --all-projects --limit 1")), / ~15900 ms /)
+  })
+
+  it("is left alone by a preview, and by those who do not want it", async () => {
+    const someone = withTranscripts()
+    succeeds(await someone.run("install --dry-run"))
+    const { history } = JSON.parse(succeeds(await someone.run("install --no-history --json"))) as { history: unknown }
+    assert.isNull(history)
+    assert.isFalse(existsSync(join(someone.tooltrail, "tooltrail.db")))
   })
 })
 

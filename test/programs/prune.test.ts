@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -17,7 +19,7 @@ import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
-import { changeStore, readStore } from "../support/store.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUses } from "../support/toolUses.ts"
 
 const now = Date.UTC(2026, 10, 23, 12, 34, 56)
@@ -114,6 +116,37 @@ describe("pruning", () => {
       assert.isNull(Option.getOrThrow(report).total.previous_count)
     }).pipe(Effect.provide(StoreMemory)),
   )
+
+  it("in the background only where it is configured, and a slip in that is said", async () => {
+    const home = temporaryFolder()
+    await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: "a" }))
+    changeStore(
+      home,
+      `INSERT INTO tool_usage_events (tool_name, success, created_at) VALUES ('Read', 1, '2020-01-01 00:00:00');
+       INSERT INTO tool_registry (name, tool_type, scope, source, usage_count, last_used_at)
+       VALUES ('Read', 'builtin', 'global', 'test', 1, '2020-01-01 00:00:00')`,
+    )
+    const events = () => totals(home).events
+    await runCli(home, ["reconcile"])
+    assert.strictEqual(events(), 2)
+    for (const [text, complaint] of [
+      ["{", "it is not JSON"],
+      ["[]", "it is not a JSON object"],
+      ['{"retain":"90d"}', '"retain" is not known; accepted is "retention"'],
+      ['{"retention":"soon"}', '"retention": "soon" is not a time window'],
+      ['{"retention":90}', '"retention" is not a text such as "180d"'],
+      ['{"retention":"7d"}', "at least 30d is accepted"],
+    ] as const) {
+      writeFileSync(join(home, "config.json"), text)
+      const { code, stderr } = await runCli(home, ["reconcile"])
+      assert.deepStrictEqual([code, lines(stderr).length], [0, 1])
+      assert.include(stderr, complaint)
+      assert.strictEqual(events(), 2)
+    }
+    writeFileSync(join(home, "config.json"), '{ "retention": "90d" }')
+    await runCli(home, ["reconcile", "--background"])
+    assert.strictEqual(events(), 1)
+  })
 
   it("by the command: first only says what it would do, then gives the space back", async () => {
     const home = temporaryFolder()

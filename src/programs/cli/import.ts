@@ -9,24 +9,18 @@ import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { recogniseExport } from "../importExport.ts"
-import { importTranscripts } from "../importTranscripts.ts"
 import { explainDamage } from "./damage.ts"
 import { described } from "./described.ts"
 import { takeExport, takeLaminark } from "./importOthers.ts"
 import { argument, json } from "./options.ts"
-import { renderImport, sayWhereItStopped, showProgress, TranscriptRecording } from "./recordTranscripts.ts"
-
-const fromTranscripts = (paths: ReadonlyArray<string>) =>
-  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener)).pipe(Effect.scoped, sayWhereItStopped)
+import { importHistory, renderImport } from "./recordTranscripts.ts"
 
 const takeTranscripts = (paths: ReadonlyArray<string>, asJson: boolean) =>
   Effect.gen(function* () {
-    const result = yield* fromTranscripts(paths)
+    const result = yield* importHistory(paths)
     yield* Console.log(asJson ? JSON.stringify(result.summary) : renderImport(result))
   }).pipe(
-    Effect.provide(TranscriptRecording),
     Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
-    Effect.catchTag("StoreMissing", Effect.die),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
   )
 

@@ -9,10 +9,12 @@ import { printable } from "../../domain/printable.ts"
 import { AgentSettingsFiles } from "../../layers/AgentSettingsFiles.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import type { SettingsEdit } from "../../services/AgentSettings.ts"
+import type { ImportResult } from "../importTranscripts.ts"
 import { type Installed, install as runInstall } from "../install.ts"
 import { described } from "./described.ts"
 import { thisProgram } from "./doctorOptions.ts"
 import { agent, dryRun, json, registration, scope } from "./options.ts"
+import { importHistory, renderImport } from "./recordTranscripts.ts"
 import { renderDiff, settingsDiff } from "./settingsDiff.ts"
 import { outputStyle } from "./terminal.ts"
 
@@ -41,10 +43,34 @@ const summarize = ({ edit, registration: { endpoint } }: Installed): ReadonlyArr
   ]
 }
 
+const withoutHistory = Options.boolean("no-history").pipe(
+  Options.withDescription("Do not record the calls that the agent's transcripts hold already."),
+)
+
+/** What was called before the hook was there. That the hook is registered does not hang on it. */
+const takeHistory = importHistory([]).pipe(
+  Effect.map(Option.some),
+  Effect.catchAll((error) =>
+    Effect.as(
+      Effect.logWarning(`the history is not imported: ${error.message}; try \`tooltrail import\``),
+      Option.none(),
+    ),
+  ),
+)
+
+const describeHistory = (history: Option.Option<ImportResult>): ReadonlyArray<string> =>
+  Option.match(history, {
+    onNone: () => [],
+    onSome: (result) =>
+      result.summary.files === 0
+        ? []
+        : [renderImport(result), "See it with `tooltrail top --all-projects --since 1y`."],
+  })
+
 export const install = Command.make(
   "install",
-  { agent, scope: chosenScope, registration, dryRun, json },
-  ({ agent, scope, registration, dryRun, json }) =>
+  { agent, scope: chosenScope, registration, withoutHistory, dryRun, json },
+  ({ agent, scope, registration, withoutHistory, dryRun, json }) =>
     Effect.gen(function* () {
       const installed = yield* runInstall(thisProgram(), {
         ...{ scope, ...registration },
@@ -53,6 +79,7 @@ export const install = Command.make(
       const { edit, warnings } = installed
       yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
       const diff = settingsDiff(edit)
+      const history = dryRun || withoutHistory || !isChange(edit) ? Option.none() : yield* takeHistory
       if (json) {
         return yield* Console.log(
           JSON.stringify({
@@ -64,6 +91,7 @@ export const install = Command.make(
             events: hookEvents,
             changed: isChange(edit),
             backup: Option.getOrNull(edit.backup),
+            history: Option.getOrNull(Option.map(history, ({ summary }) => summary)),
             dry_run: dryRun,
             ...(dryRun ? { diff } : {}),
           }),
@@ -74,11 +102,11 @@ export const install = Command.make(
           diff === "" ? `Nothing would change in ${printable(edit.file.path)}.` : renderDiff(diff, yield* outputStyle),
         )
       }
-      yield* Console.log(summarize(installed).join("\n"))
+      yield* Console.log([...summarize(installed), ...describeHistory(history)].join("\n"))
     }).pipe(Effect.provide(Layer.provideMerge(AgentSettingsFiles, HomeLive))),
 ).pipe(
   described(
-    "Registers the hook in the agent's settings, which are edited in place. `tooltrail uninstall` undoes it.",
+    "Registers the hook in the agent's settings, which are edited in place, and records the calls of your history. `tooltrail uninstall` undoes it.",
     "tooltrail install --dry-run",
   ),
 )

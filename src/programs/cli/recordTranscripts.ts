@@ -1,18 +1,33 @@
+import { realpathSync } from "node:fs"
+import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
-import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
-import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
+import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
-import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
+import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
+import { Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
-import type { ImportListener, ImportResult } from "../importTranscripts.ts"
+import {
+  alone,
+  considerate,
+  emptySummary,
+  type ImportListener,
+  type ImportResult,
+  importTranscripts,
+  type Pace,
+} from "../importTranscripts.ts"
+import { TranscriptsInWorkers } from "../transcriptWorker/TranscriptsInWorkers.ts"
 import { progressBar } from "./progressBar.ts"
 
 const BUSY_TIMEOUT_MILLIS = 5000
 
 /** Large, because what is written back into the database in larger pieces is written less often. */
-const CHECKPOINT_PAGES = 10_000
+const CHECKPOINT_PAGES = 20_000
+
+/** The calls' ids come in no order, and so every batch touches all of their index. */
+const CACHE_KIBIBYTES = 65_536
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
@@ -20,16 +35,19 @@ const NAMED_LINES = 20
 const RecordingStore = StoreLive({
   busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
   checkpointPages: CHECKPOINT_PAGES,
+  cacheKibibytes: CACHE_KIBIBYTES,
   whenMissing: "create",
 })
 
-const RememberedProjects = Layer.provide(
-  ProjectResolverRemembering({ capacity: 1000, timeToLive: "1 hour" }),
-  ProjectResolverLive,
-)
+/** The worker is built beside the program that runs. */
+const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
+
+const ReadTranscripts = Layer.unwrapEffect(
+  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, workers: 1 })),
+).pipe(Layer.provide(TranscriptsRemembering))
 
 /** The transcripts, and the store that their calls go to, which is made where it is missing. */
-export const TranscriptRecording = Layer.merge(RecordingStore, Layer.provide(TranscriptsLive, RememberedProjects))
+export const TranscriptRecording = Layer.merge(RecordingStore, ReadTranscripts)
 
 /** Shows on a terminal how far it is, and names what cannot be read. */
 export const showProgress = Effect.gen(function* () {
@@ -51,8 +69,32 @@ export const showProgress = Effect.gen(function* () {
 
 /** Says on an interrupt that nothing is lost by it. */
 export const sayWhereItStopped = Effect.onInterrupt(() =>
-  Effect.logWarning("interrupted; what was read so far is stored, and the next time goes on there"),
+  Effect.logWarning("interrupted; the next import goes on where this one stopped"),
 )
+
+const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
+  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, pace)).pipe(
+    Effect.scoped,
+    sayWhereItStopped,
+    Effect.provide(TranscriptRecording),
+    Effect.catchTag("StoreMissing", Effect.die),
+  )
+
+/** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
+const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
+  Effect.flatMap(
+    fillNewStore(fromTranscripts(paths, alone)),
+    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
+  )
+
+/** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
+export const importHistory = (paths: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const transcripts = yield* Transcripts
+    const { files, places, unreadable } = yield* transcripts.find(paths)
+    if (files.length > 0 || unreadable.length > 0) return yield* fromPresentTranscripts(paths)
+    return { summary: emptySummary, places, unreadable: 0 }
+  }).pipe(Effect.provide(TranscriptsRemembering))
 
 export const renderImport = ({ summary, places, unreadable }: ImportResult): string => {
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`

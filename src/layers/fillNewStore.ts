@@ -1,0 +1,53 @@
+import { existsSync, linkSync, rmSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { PersistenceError } from "../domain/PersistenceError.ts"
+import { Home } from "../services/Home.ts"
+import { holdLock } from "./holdLock.ts"
+import { makeHomeFolder } from "./homeFolder.ts"
+
+const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
+  Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })
+
+const remove = (draft: string) =>
+  attempt(`remove ${draft}`, () => {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(draft + suffix, { force: true })
+  })
+
+/** Whether it got the store's name: another process may have been first. */
+const publish = (draft: string, database: string) =>
+  attempt(`put the store in its place ${database}`, () => {
+    if (existsSync(database)) return false
+    linkSync(draft, database)
+    return true
+  })
+
+/**
+ * Where there is no store yet, fills one that nobody else sees, and puts it in its place when `fill` is done: no hook waits
+ * for it meanwhile. `fill` is given the home with the draft as its database, and has to close it. What a process left that
+ * was ended is gone on with. None where there is a store, or another process makes one; then nothing is kept.
+ */
+export const fillNewStore = <A, E>(
+  fill: Effect.Effect<A, E, Home>,
+): Effect.Effect<Option.Option<A>, E | PersistenceError, Home> =>
+  Effect.gen(function* () {
+    const home = yield* Home
+    const draft = `${home.database}.import`
+    if (existsSync(home.database) && !existsSync(draft)) return Option.none()
+    yield* attempt(`make the folder ${home.directory}`, () => makeHomeFolder(home.directory))
+    yield* holdLock(`${draft}-lock`)
+    if (!existsSync(home.database)) {
+      const result = yield* fill.pipe(
+        Effect.provideService(Home, { ...home, database: draft }),
+        Effect.tapError(() => remove(draft)),
+      )
+      const isPublished = yield* publish(draft, home.database)
+      yield* remove(draft)
+      return isPublished ? Option.some(result) : Option.none()
+    }
+    yield* remove(draft)
+    return Option.none()
+  }).pipe(
+    Effect.catchTag("LockHeld", () => Effect.succeedNone),
+    Effect.scoped,
+  )

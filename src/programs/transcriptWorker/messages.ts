@@ -1,0 +1,89 @@
+import type { ToolUse } from "../../domain/ToolUse.ts"
+import type { ReadTranscript } from "../../domain/TranscriptFile.ts"
+import type { TranscriptPart } from "../../services/Transcripts.ts"
+
+/** Asks a worker to read a transcript on. */
+export interface ReadRequest {
+  readonly path: string
+  readonly read: ReadTranscript | null
+}
+
+/** What differs from call to call. */
+type Own = Pick<ToolUse, "toolUseId" | "usedAt" | "durationMs">
+
+/** What many calls share. */
+type Shared = Omit<ToolUse, keyof Own>
+
+/** Calls, packed: thousands of objects take long from thread to thread. */
+interface PackedCalls {
+  /** Every combination of what calls share, as it is met first. */
+  readonly shared: ReadonlyArray<Shared>
+  /** For each call, the place of what it shares. */
+  readonly places: Uint32Array
+  /** For each call; -1 where there is none. */
+  readonly durations: Float64Array
+  /** For each call its time and its id, in JSON. */
+  readonly texts: string
+}
+
+export interface ReadAnswer extends Omit<TranscriptPart, "calls"> {
+  readonly calls: PackedCalls
+}
+
+const keyOf = ({
+  toolName,
+  sessionId,
+  projectHash,
+  subagent,
+  target,
+  failureKind,
+  durationIsEstimated,
+}: Shared): string => [toolName, sessionId, projectHash, subagent, target, failureKind, durationIsEstimated].join("\n")
+
+const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
+  const shared: Array<Shared> = []
+  const placeOf = new Map<string, number>()
+  const places = new Uint32Array(calls.length)
+  const durations = new Float64Array(calls.length)
+  const texts: Array<string | null> = []
+  for (const [n, call] of calls.entries()) {
+    const key = keyOf(call)
+    const place = placeOf.get(key) ?? shared.length
+    if (place === shared.length) {
+      placeOf.set(key, place)
+      shared.push(call)
+    }
+    places[n] = place
+    durations[n] = call.durationMs ?? -1
+    texts.push(call.usedAt, call.toolUseId)
+  }
+  return { shared, places, durations, texts: JSON.stringify(texts) }
+}
+
+const unpackCalls = ({ shared, places, durations, texts }: PackedCalls): ReadonlyArray<ToolUse> => {
+  const own = JSON.parse(texts) as ReadonlyArray<string | null>
+  return Array.from(places, (place, n) => {
+    const common = shared[place] as Shared
+    return {
+      toolName: common.toolName,
+      agent: common.agent,
+      sessionId: common.sessionId,
+      projectHash: common.projectHash,
+      projectRoot: common.projectRoot,
+      success: common.success,
+      usedAt: own[2 * n] as ToolUse["usedAt"],
+      toolUseId: own[2 * n + 1] ?? null,
+      durationMs: durations[n] === -1 ? null : (durations[n] ?? null),
+      durationIsEstimated: common.durationIsEstimated,
+      subagent: common.subagent,
+      target: common.target,
+      serverName: common.serverName,
+      failureKind: common.failureKind,
+      source: common.source,
+    }
+  })
+}
+
+export const packPart = (part: TranscriptPart): ReadAnswer => ({ ...part, calls: packCalls(part.calls) })
+
+export const unpackPart = (answer: ReadAnswer): TranscriptPart => ({ ...answer, calls: unpackCalls(answer.calls) })

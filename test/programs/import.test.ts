@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process"
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import { cliProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { readStore, totals } from "../support/store.ts"
+import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
+
+const newHome = () => join(temporaryFolder(), "home")
+
+const payload = (id: string) =>
+  JSON.stringify({
+    hook_event_name: "PostToolUse",
+    session_id: "s",
+    tool_name: "Bash",
+    tool_use_id: id,
+    cwd: "/nowhere",
+  })
+
+/** So many calls in so many transcripts. */
+const writeHistory = (calls: number, files: number): string => {
+  const folder = temporaryFolder()
+  for (let file = 0; file < files; file++) {
+    const ids = Array.from({ length: calls / files }, (_, n) => `toolu_${file}_${n}`)
+    const fields = { sessionId: `s${file}`, cwd: "/nowhere", more: { padding: "x".repeat(1000) } }
+    writeLines(
+      join(folder, `s${file}.jsonl`),
+      ids.flatMap((id) => finishedCall(id, fields)),
+    )
+  }
+  return folder
+}
+
+/** Starts an import and gives it as a process. */
+const startImport = (home: string, folder: string) => {
+  const child = spawn(process.execPath, [cliProgram, "import", folder, "--json"], {
+    env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home },
+  })
+  let stdout = ""
+  let stderr = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>(
+    (resolve) => child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr })),
+  )
+  return { child, ended }
+}
+
+/** The number of calls that are committed in a database that another process is writing. */
+const committedCalls = (path: string): number => {
+  if (!existsSync(path)) return 0
+  const database = new Database(path, { readonly: true })
+  try {
+    return Number(database.prepare("SELECT count(*) FROM tool_usage_events").pluck().get())
+  } catch {
+    return 0
+  } finally {
+    database.close()
+  }
+}
+
+const until = async (isTrue: () => boolean) => {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+describe("tooltrail import", () => {
+  it("makes the store of a new user from what Claude Code keeps", async () => {
+    const home = newHome()
+    const config = temporaryFolder()
+    cpSync(realTranscripts, join(config, "projects"), { recursive: true })
+    const { code, stdout, stderr } = await runCli(home, ["import"], { env: { CLAUDE_CONFIG_DIR: config } })
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    assert.match(
+      stdout,
+      /^Recorded 37 calls from 2 transcripts in \d+\.\d s \(0 known already, 0 without a result\)\.\n$/,
+    )
+    assert.deepStrictEqual(totals(home), { events: 37, successes: 35, aggregate: 37 })
+    assert.strictEqual(statSync(join(home, "tooltrail.db")).mode & 0o777, 0o600)
+    assert.deepStrictEqual(
+      readdirSync(home).filter((name) => name.includes("import") && !name.endsWith("-lock")),
+      [],
+    )
+    const again = await runCli(home, ["import"], { env: { HOME: "/nowhere", CLAUDE_CONFIG_DIR: config } })
+    assert.include(again.stdout, "Recorded 0 calls from 2 transcripts")
+  })
+
+  it("sums up in JSON with exactly these keys", async () => {
+    const { stdout, stderr } = await runCli(newHome(), ["import", realTranscripts, "--json"])
+    assert.strictEqual(stderr, "")
+    const { seconds, ...counts } = JSON.parse(stdout) as Record<string, number>
+    assert.isNumber(seconds)
+    assert.deepStrictEqual(counts, {
+      files: 2,
+      lines: 97,
+      calls_found: 37,
+      recorded: 37,
+      already_known: 0,
+      without_result: 0,
+      broken_lines: 0,
+    })
+  })
+
+  it("says in one line what is wrong with a path, and where it looked where there is none", async () => {
+    const wrong = await runCli(newHome(), ["import", "/no/such/folder"])
+    assert.deepStrictEqual([wrong.code, wrong.stdout], [1, ""])
+    assert.deepStrictEqual(lines(wrong.stderr), ["tooltrail: there is no file or folder /no/such/folder"])
+    const misspelt = await runCli(newHome(), ["import", "--jsno"])
+    assert.deepStrictEqual([misspelt.code, lines(misspelt.stderr).length], [1, 1])
+    const user = temporaryFolder()
+    const none = await runCli(newHome(), ["import"], { env: { HOME: user } })
+    assert.deepStrictEqual([none.code, none.stderr], [0, ""])
+    assert.strictEqual(none.stdout, `No transcripts in ${join(user, ".claude", "projects")}.\n`)
+  })
+
+  it("names broken lines and what it may not read, and records the rest", async () => {
+    const folder = temporaryFolder()
+    chmodSync(folder, 0o755)
+    const path = writeLines(join(folder, "a.jsonl"), ["{broken\u001b[31m", ...finishedCall("a")])
+    chmodSync(writeLines(join(folder, "b.jsonl"), finishedCall("b")), 0o000)
+    mkdirSync(join(folder, "closed"))
+    chmodSync(join(folder, "closed"), 0o000)
+    const home = temporaryFolder()
+    chmodSync(home, 0o777)
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+    const { code, stdout, stderr } = await runCli(join(home, "own"), ["import", folder], nobody)
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "Recorded 1 call from 2 transcripts")
+    assert.include(stdout, "1 broken line, 2 unreadable")
+    assert.sameMembers(
+      [...lines(stderr)],
+      [
+        `tooltrail: could not read ${join(folder, "closed")}: EACCES: permission denied`,
+        `tooltrail: could not read ${join(folder, "b.jsonl")}: EACCES: permission denied`,
+        `tooltrail: ${path}:1 is no JSON and is left out`,
+      ],
+    )
+  })
+
+  it.each([
+    ["a new store", false],
+    ["a store in use", true],
+  ])("goes on where it was killed, in %s", async (_, isInUse) => {
+    const home = newHome()
+    const history = writeHistory(40_000, 20)
+    if (isInUse) await runHook(home, payload("hooked"))
+    const database = join(home, isInUse ? "tooltrail.db" : "tooltrail.db.import")
+    const { child, ended } = startImport(home, history)
+    await until(() => committedCalls(database) > 1000)
+    child.kill("SIGKILL")
+    assert.strictEqual((await ended).signal, "SIGKILL")
+    const before = committedCalls(database)
+    const { stdout } = await runCli(home, ["import", history, "--json"])
+    const summary = JSON.parse(stdout) as Record<string, number>
+    assert.isBelow(before, 40_000)
+    assert.strictEqual(summary.recorded, 40_000 + (isInUse ? 1 : 0) - before)
+    assert.isBelow(summary.lines ?? 0, 80_000)
+    const all = 40_000 + (isInUse ? 1 : 0)
+    assert.deepStrictEqual(totals(home), { events: all, successes: all, aggregate: all })
+  })
+
+  it("ends at once when it is interrupted, and keeps what it has stored", async () => {
+    const home = newHome()
+    await runHook(home, payload("hooked"))
+    const { child, ended } = startImport(home, writeHistory(40_000, 20))
+    await until(() => committedCalls(join(home, "tooltrail.db")) > 1000)
+    child.kill("SIGINT")
+    const { stdout, stderr } = await ended
+    assert.strictEqual(stdout, "")
+    assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import goes on where this one stopped"])
+    const { events, aggregate } = totals(home)
+    assert.strictEqual(events, aggregate)
+    assert.isBelow(events, 40_001)
+  })
+
+  it("leaves hooks their turn", async () => {
+    const home = newHome()
+    await runHook(home, payload("first"))
+    const { ended } = startImport(home, writeHistory(40_000, 20))
+    const hooked = ["first"]
+    let isRunning = true
+    const done = ended.then((result) => {
+      isRunning = false
+      return result
+    })
+    while (isRunning) {
+      const id = `hook_${hooked.length}`
+      assert.strictEqual((await runHook(home, payload(id))).stderr, "")
+      hooked.push(id)
+    }
+    assert.strictEqual((await done).code, 0)
+    assert.isAbove(hooked.length, 3)
+    assert.strictEqual(totals(home).events, 40_000 + hooked.length)
+    assert.isEmpty(
+      existsSync(join(home, "spool")) ? readdirSync(join(home, "spool")).filter((name) => name.endsWith(".json")) : [],
+    )
+  })
+
+  it("gives way to a store that came to be while it made one", async () => {
+    const home = newHome()
+    const { child, ended } = startImport(home, writeHistory(40_000, 20))
+    await until(() => committedCalls(join(home, "tooltrail.db.import")) > 0)
+    child.kill("SIGSTOP")
+    await runHook(home, payload("hooked"))
+    child.kill("SIGCONT")
+    const { code, stdout } = await ended
+    assert.strictEqual(code, 0)
+    assert.strictEqual((JSON.parse(stdout) as { recorded: number }).recorded, 40_000)
+    assert.deepStrictEqual(totals(home), { events: 40_001, successes: 40_001, aggregate: 40_001 })
+    assert.isFalse(existsSync(join(home, "tooltrail.db.import")))
+    assert.strictEqual(
+      readStore(home, (all) => all("PRAGMA integrity_check")[0]?.integrity_check),
+      "ok",
+    )
+  })
+})
