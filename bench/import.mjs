@@ -70,7 +70,7 @@ const programs = [
     run: () => run(join(root, "bench", "parsing.mjs"), folder, "split"),
   },
   { name: "tooltrail reads, one thread", run: () => run(reading, folder) },
-  { name: "tooltrail reads, two threads", run: () => run(reading, folder, worker, "2") },
+  { name: "tooltrail reads, two threads", run: () => run(reading, folder, worker) },
   {
     name: "tooltrail import, whole process",
     run: () => {

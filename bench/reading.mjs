@@ -1,4 +1,4 @@
-// Reads every call of a folder of transcripts and stores none; bundled by import.mjs: node <bundle> <folder> [workers]
+// Reads every call of a folder of transcripts and stores none; bundled by import.mjs: node <bundle> <folder> [worker]
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -6,7 +6,7 @@ import { TranscriptsRemembering } from "../src/layers/TranscriptsLive.ts"
 import { TranscriptsInWorkers } from "../src/programs/transcriptWorker/TranscriptsInWorkers.ts"
 import { Transcripts } from "../src/services/Transcripts.ts"
 
-const [folder, program, workers] = process.argv.slice(2)
+const [folder, program] = process.argv.slice(2)
 
 const readAll = Effect.gen(function* () {
   const { find, readOn } = yield* Transcripts
@@ -20,14 +20,14 @@ const readAll = Effect.gen(function* () {
       }
       return calls
     })
-  const counts = yield* Effect.forEach(files, readFile, { concurrency: workers === undefined ? 1 : 32 })
+  const counts = yield* Effect.forEach(files, readFile, { concurrency: program === undefined ? 1 : 16 })
   return counts.reduce((sum, calls) => sum + calls, 0)
 })
 
 const Reading =
-  workers === undefined
+  program === undefined
     ? TranscriptsRemembering
-    : Layer.provide(TranscriptsInWorkers({ program, workers: Number(workers) }), TranscriptsRemembering)
+    : Layer.provide(TranscriptsInWorkers({ program, meanwhile: "reads" }), TranscriptsRemembering)
 
 const started = performance.now()
 Effect.runPromise(Effect.provide(readAll, Reading)).then((calls) =>

@@ -49,7 +49,7 @@ const RecordingStore = StoreLive({
 const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
 
 const ReadTranscripts = Layer.unwrapEffect(
-  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, workers: 1 })),
+  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, meanwhile: "busy" })),
 ).pipe(Layer.provide(TranscriptsRemembering))
 
 const render = ({ summary, places, unreadable }: ImportResult): string => {
