@@ -114,7 +114,7 @@ describe("the packed tarball", () => {
           !/^(\.claude-plugin\/marketplace\.json|plugin\/(\.claude-plugin\/plugin\.json|hook\.cjs|hooks\/hooks\.json))$/.test(
             path,
           ) &&
-          !/^dist\/(tooltrail|tooltrail-hook|hook-bundle|on-demand\/\w+)\.cjs$/.test(path) &&
+          !/^dist\/(tooltrail|tooltrail-hook|hook-bundle|transcript-worker|on-demand\/\w+)\.cjs$/.test(path) &&
           !/^dist\/lib\/[\w/]+\.(js|d\.ts)$/.test(path),
       )
     assert.deepStrictEqual(strays, [])

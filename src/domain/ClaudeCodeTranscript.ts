@@ -47,6 +47,10 @@ const refusals = [
   "[Request interrupted by user for tool use]",
 ]
 
+/** Times of the years 0000 to 9999 are written in the common form. */
+const EARLIEST = Date.parse("0000-01-01T00:00:00.000Z")
+const LATEST = Date.parse("9999-12-31T23:59:59.999Z")
+
 const isUsable = (value: unknown): value is string => textProblem(value, LONGEST_TEXT) === undefined
 
 const blocksOf = (entry: Json, type: string): ReadonlyArray<Json> => {
@@ -94,7 +98,7 @@ export const decodeEntry = (value: unknown): TranscriptEntry => {
   return {
     sessionId: fields.text(entry, "sessionId"),
     cwd: fields.text(entry, "cwd", LONGEST_PATH),
-    millis: Number.isNaN(millis) ? null : millis,
+    millis: millis >= EARLIEST && millis <= LATEST ? millis : null,
     subagent: fields.text(entry, "attributionAgent"),
     requested: entry.type === "assistant" ? requestedCalls(entry) : [],
     results: entry.type === "user" ? callResults(entry) : [],
@@ -112,6 +116,28 @@ export interface TranscriptCall {
   readonly sessionStart: string | null
 }
 
+const MILLIS_PER_DAY = 86_400_000
+
+const sixties = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, "0"))
+
+/** Writes times as `Timestamp.fromEpochMillis` does, but for the day, which is that of the time before nearly always. */
+const makeTimestamps = () => {
+  let day = Number.NaN
+  let dayText = ""
+  return (millis: number): Timestamp.Timestamp => {
+    const nextDay = Math.floor(millis / MILLIS_PER_DAY)
+    if (nextDay !== day) {
+      day = nextDay
+      dayText = Timestamp.fromEpochMillis(day * MILLIS_PER_DAY).slice(0, -8)
+    }
+    const seconds = Math.floor((millis - day * MILLIS_PER_DAY) / 1000)
+    const [hour, minute] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+    return `${dayText}${sixties[hour]}:${sixties[minute]}:${sixties[seconds % 60]}` as Timestamp.Timestamp
+  }
+}
+
+const toTimestamp = makeTimestamps()
+
 /** The call as what every source turns into. */
 export const toToolUse = (finished: TranscriptCall, project: Project | undefined): ToolUse => {
   const { call, failureKind, millis, durationMs } = finished
@@ -122,7 +148,7 @@ export const toToolUse = (finished: TranscriptCall, project: Project | undefined
     projectHash: project?.hash ?? null,
     projectRoot: project?.root ?? null,
     success: failureKind === null,
-    usedAt: Timestamp.fromEpochMillis(millis),
+    usedAt: toTimestamp(millis),
     toolUseId: call.toolUseId,
     durationMs,
     durationIsEstimated: durationMs !== null,

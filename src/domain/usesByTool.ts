@@ -31,8 +31,11 @@ export const usesByTool = (
   const byProject = new Map<string | null, Map<string, Sum>>()
   for (const use of uses) {
     const { projectHash, toolName, usedAt } = use
-    const byTool = byProject.get(projectHash) ?? new Map<string, Sum>()
-    byProject.set(projectHash, byTool)
+    let byTool = byProject.get(projectHash)
+    if (byTool === undefined) {
+      byTool = new Map()
+      byProject.set(projectHash, byTool)
+    }
     const sum = byTool.get(toolName)
     if (sum === undefined) {
       byTool.set(toolName, { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt })

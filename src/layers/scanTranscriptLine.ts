@@ -104,6 +104,8 @@ export const makeLineScanner = (): ScanLine => {
   let from = 0
   let to = 0
   let isPrintable = true
+  /** Whether the member that was read last is its object's last. */
+  let isClosed = false
 
   // What is read of the entry.
   let type = "other" as "assistant" | "user" | "other"
@@ -125,6 +127,9 @@ export const makeLineScanner = (): ScanLine => {
   const sessionIds = new RepeatedText(LONGEST_TEXT)
   const folders = new RepeatedText(LONGEST_PATH)
   const subagents = new RepeatedText(LONGEST_TEXT)
+  let repeated: Buffer = Buffer.alloc(0)
+  let repeatedSession: string | null = null
+  let repeatedCwd: string | null = null
   let lastDay = 0
   let dayMillis = Number.NaN
 
@@ -254,20 +259,28 @@ export const makeLineScanner = (): ScanLine => {
     return UNSURE
   }
 
-  /** Reads an object from behind its brace; `readMember` reads the value of the key that was read last. */
-  const readObject = (at: number, readMember: (at: number) => number): number => {
+  /** Reads a member of an object, to the next one or behind the object. `readValue` reads the value of the last key. */
+  const readMember = (at: number, readValue: (at: number) => number): number => {
+    at = skipColon(readText(at))
+    if (at === UNSURE) return UNSURE
+    at = readValue(at)
+    if (at === UNSURE) return UNSURE
+    if ((bytes[at] as number) <= SPACE) at = skipSpace(at)
+    isClosed = bytes[at] === CLOSE_BRACE
+    if (isClosed) return at + 1
+    return bytes[at] === COMMA ? skipSpace(at + 1) : UNSURE
+  }
+
+  const readMembers = (at: number, readValue: (at: number) => number): number => {
+    do at = readMember(at, readValue)
+    while (at !== UNSURE && !isClosed)
+    return at
+  }
+
+  /** Reads an object from behind its brace. */
+  const readObject = (at: number, readValue: (at: number) => number): number => {
     at = skipSpace(at)
-    if (bytes[at] === CLOSE_BRACE) return at + 1
-    for (;;) {
-      at = skipColon(readText(at))
-      if (at === UNSURE) return UNSURE
-      at = readMember(at)
-      if (at === UNSURE) return UNSURE
-      if ((bytes[at] as number) <= SPACE) at = skipSpace(at)
-      if (bytes[at] === CLOSE_BRACE) return at + 1
-      if (bytes[at] !== COMMA) return UNSURE
-      at = skipSpace(at + 1)
-    }
+    return bytes[at] === CLOSE_BRACE ? at + 1 : readMembers(at, readValue)
   }
 
   const twoDigits = (at: number): number =>
@@ -284,6 +297,7 @@ export const makeLineScanner = (): ScanLine => {
     if (bytes[from + 19] !== POINT || bytes[from + 23] !== 0x5a) return UNSURE
     const year = twoDigits(from) * 100 + twoDigits(from + 2)
     const day = (year * 100 + twoDigits(from + 5)) * 100 + twoDigits(from + 8)
+    if (Number.isNaN(day)) return UNSURE
     if (day !== lastDay) {
       lastDay = day
       dayMillis = Date.parse(bytes.toString("latin1", from, from + 10))
@@ -415,6 +429,43 @@ export const makeLineScanner = (): ScanLine => {
     return skipValue(at)
   }
 
+  /** Reads the members that may be the same in the next line, and remembers them. */
+  const learnRepeated = (at: number): number => {
+    const start = at
+    const [firstSession, firstCwd] = [sessionId, cwd]
+    sessionId = null
+    cwd = null
+    while (at !== UNSURE && !isClosed) {
+      if (readText(at) !== UNSURE && (is(TYPE) || is(MESSAGE) || is(TIMESTAMP) || is(SUBAGENT))) break
+      at = readMember(at, readOfEntry)
+    }
+    if (at === UNSURE) return UNSURE
+    repeated = Buffer.from(bytes.subarray(start, isClosed ? start : at))
+    repeatedSession = sessionId
+    repeatedCwd = cwd
+    sessionId ??= firstSession
+    cwd ??= firstCwd
+    return at
+  }
+
+  /** Reads an entry. Behind its first member most entries go on as the one before, and that is not read again. */
+  const readEntry = (at: number): number => {
+    at = skipSpace(at)
+    if (bytes[at] === CLOSE_BRACE) return at + 1
+    at = readMember(at, readOfEntry)
+    if (at === UNSURE || isClosed) return at
+    const end = at + repeated.length
+    if (end > at && end <= bytes.length && bytes.compare(repeated, 0, repeated.length, at, end) === 0) {
+      sessionId = repeatedSession ?? sessionId
+      cwd = repeatedCwd ?? cwd
+      at = end
+    } else {
+      at = learnRepeated(at)
+      if (at === UNSURE || isClosed) return at
+    }
+    return readMembers(at, readOfEntry)
+  }
+
   const reset = () => {
     type = "other"
     sessionId = null
@@ -428,7 +479,7 @@ export const makeLineScanner = (): ScanLine => {
   return (line, start, end) => {
     bytes = line
     reset()
-    if (bytes[start] !== OPEN_BRACE || readObject(start + 1, readOfEntry) !== end) return undefined
+    if (bytes[start] !== OPEN_BRACE || readEntry(start + 1) !== end) return undefined
     return {
       sessionId,
       cwd,

@@ -135,6 +135,25 @@ describe("a transcript", () => {
     assert.deepInclude(timeless, { durationMs: null, usedAt: Timestamp.fromEpochMillis(9000) })
   })
 
+  it("writes times as everything else does", () => {
+    const times = fc.integer({ min: Date.parse("0000-01-01"), max: Date.parse("9999-12-31") })
+    fc.assert(
+      fc.property(times, fc.array(fc.nat({ max: 200_000_000 })), (first, steps) => {
+        let millis = first
+        for (const step of [0, ...steps]) {
+          millis += step
+          const [call] = follow([
+            callLine("a"),
+            resultLine("a", { more: { timestamp: new Date(millis).toISOString() } }),
+          ])
+          if (millis <= Date.parse("9999-12-31")) assert.strictEqual(call?.usedAt, Timestamp.fromEpochMillis(millis))
+        }
+      }),
+    )
+    const [call] = follow([callLine("a"), resultLine("a", { more: { timestamp: "+010000-01-01T00:00:00.000Z" } })])
+    assert.strictEqual(call?.usedAt, Timestamp.fromEpochMillis(0))
+  })
+
   it("never throws, whatever an entry is", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

@@ -43,7 +43,7 @@ const RecordingStore = StoreLive({
 const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
 
 const ReadTranscripts = Layer.unwrapEffect(
-  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, workers: 1 })),
+  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, meanwhile: "busy" })),
 ).pipe(Layer.provide(TranscriptsRemembering))
 
 /** The transcripts, and the store that their calls go to, which is made where it is missing. */

@@ -40,18 +40,31 @@ const keyOf = ({
   durationIsEstimated,
 }: Shared): string => [toolName, sessionId, projectHash, subagent, target, failureKind, durationIsEstimated].join("\n")
 
+const isShared = (call: Shared, last: Shared | undefined): boolean =>
+  last !== undefined &&
+  call.toolName === last.toolName &&
+  call.sessionId === last.sessionId &&
+  call.projectHash === last.projectHash &&
+  call.subagent === last.subagent &&
+  call.target === last.target &&
+  call.failureKind === last.failureKind &&
+  call.durationIsEstimated === last.durationIsEstimated
+
 const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
   const shared: Array<Shared> = []
   const placeOf = new Map<string, number>()
+  const lastOfTool = new Map<string, number>()
   const places = new Uint32Array(calls.length)
   const durations = new Float64Array(calls.length)
   const texts: Array<string | null> = []
   for (const [n, call] of calls.entries()) {
-    const key = keyOf(call)
-    const place = placeOf.get(key) ?? shared.length
-    if (place === shared.length) {
+    let place = lastOfTool.get(call.toolName) ?? 0
+    if (!isShared(call, shared[place])) {
+      const key = keyOf(call)
+      place = placeOf.get(key) ?? shared.length
       placeOf.set(key, place)
-      shared.push(call)
+      lastOfTool.set(call.toolName, place)
+      if (place === shared.length) shared.push(call)
     }
     places[n] = place
     durations[n] = call.durationMs ?? -1
