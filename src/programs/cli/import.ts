@@ -21,7 +21,7 @@ import {
   importTranscripts,
   type Pace,
 } from "../importTranscripts.ts"
-import { TranscriptsInWorkers } from "../transcriptWorker/TranscriptsInWorkers.ts"
+import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
 import { explainDamage } from "./damage.ts"
 import { described } from "./described.ts"
 import { argument, json } from "./options.ts"
@@ -48,9 +48,9 @@ const RecordingStore = StoreLive({
 /** The worker is built beside the program that runs. */
 const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
 
-const ReadTranscripts = Layer.unwrapEffect(
-  Effect.map(workerBeside, (program) => TranscriptsInWorkers({ program, meanwhile: "busy" })),
-).pipe(Layer.provide(TranscriptsRemembering))
+const ReadTranscripts = Layer.unwrapEffect(Effect.map(workerBeside, (program) => TranscriptsInWorker(program))).pipe(
+  Layer.provide(TranscriptsRemembering),
+)
 
 const render = ({ summary, places, unreadable }: ImportResult): string => {
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
