@@ -16,13 +16,13 @@ import { recordInPieces } from "./recordToolUses.ts"
 
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
-const MOST_CALLS = 40_000
+const MOST_CALLS = 20_000
 const CALLS_PER_PIECE = 1000
 const FILES_PER_BATCH = 1000
 
 /** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
 const GROUP_BYTES = 4_000_000
-const GROUPS_AHEAD = 8
+const GROUPS_AHEAD = 4
 
 /** How an import shares the store with hooks, which wait for their turn, and look for it now and then. */
 export interface Pace {

@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { setFlagsFromString } from "node:v8"
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Console from "effect/Console"
@@ -32,8 +33,11 @@ const BUSY_TIMEOUT_MILLIS = 5000
 /** Large, because what is written back into the database in larger pieces is written less often. */
 const CHECKPOINT_PAGES = 20_000
 
-/** The calls' ids come in no order, and so every batch touches all of their index. */
-const CACHE_KIBIBYTES = 65_536
+/**
+ * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
+ * Unlike Node's options these can be set while it runs; what does not know them ignores them.
+ */
+const SMALL_HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=30"]
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
@@ -41,7 +45,6 @@ const NAMED_LINES = 20
 const RecordingStore = StoreLive({
   busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
   checkpointPages: CHECKPOINT_PAGES,
-  cacheKibibytes: CACHE_KIBIBYTES,
   whenMissing: "create",
 })
 
@@ -66,6 +69,7 @@ const render = ({ summary, places, unreadable }: ImportResult): string => {
 
 const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
   Effect.gen(function* () {
+    for (const flag of SMALL_HEAP) setFlagsFromString(flag)
     const show = yield* progressBar
     let broken = 0
     const listener: ImportListener = {

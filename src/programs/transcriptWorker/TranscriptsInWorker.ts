@@ -17,8 +17,8 @@ const SPARE_TIME = "1 minute"
 /** Requests that the worker has at once, so that it has enough to do while this thread is busy. */
 const AHEAD = 64
 
-/** Nearly all that it makes is garbage at once, and needs no more room than this. */
-const YOUNG_MEGABYTES = 8
+/** Nearly all that it makes is garbage at once, and needs little room. */
+const YOUNG_MEGABYTES = 6
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read. Few transcripts are read here.
