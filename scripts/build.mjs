@@ -6,27 +6,11 @@ import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { build } from "esbuild"
 
-/**
- * better-sqlite3 looks for its compiled part through `bindings`, which walks folders. Here it is where npm puts it: below
- * this package, or beside it.
- */
+/** better-sqlite3 looks for its compiled part through `bindings`. */
 const nativeBinding = {
   name: "native-binding",
   setup(builder) {
-    builder.onResolve({ filter: /^bindings$/ }, () => ({ path: "bindings", namespace: "native-binding" }))
-    builder.onLoad({ filter: /.*/, namespace: "native-binding" }, () => ({
-      loader: "js",
-      contents: `
-        const { existsSync } = require("fs")
-        const file = "better-sqlite3/build/Release/better_sqlite3.node"
-        module.exports = () => {
-          const path = [__dirname + "/../node_modules/" + file, __dirname + "/../../" + file].find(existsSync)
-          if (path === undefined) return require(file)
-          const native = { exports: {} }
-          process.dlopen(native, path)
-          return native.exports
-        }`,
-    }))
+    builder.onResolve({ filter: /^bindings$/ }, () => ({ path: join(import.meta.dirname, "nativeBinding.cjs") }))
   },
 }
 

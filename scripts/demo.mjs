@@ -6,7 +6,12 @@ import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..")
 const home = mkdtempSync(join(tmpdir(), "tooltrail-demo-"))
-const environment = { ...process.env, TOOLTRAIL_HOME: home, CLAUDE_PROJECT_DIR: "" }
+const environment = {
+  ...process.env,
+  TOOLTRAIL_HOME: home,
+  CLAUDE_PROJECT_DIR: "",
+  CLAUDE_CONFIG_DIR: join(home, "claude"),
+}
 
 /** Runs one of the built programs; the demo fails where it does. */
 const run = (program, args, input) => {
@@ -23,7 +28,16 @@ console.log(
 )
 for (const payload of payloads) run("tooltrail-hook.cjs", [], `${payload}\n`)
 
-for (const command of ["top --all-projects", "session", "tool Bash --all-projects", "log --all-projects"]) {
+console.log("\nRecording the history that two transcripts of sessions hold …\n\n$ tooltrail import\n")
+run("tooltrail.cjs", ["import", join(root, "test", "fixtures", "claude-code-transcripts")])
+
+for (const command of [
+  "top --all-projects",
+  "session",
+  "tool Bash --all-projects",
+  "log --all-projects",
+  "trend --all-projects --since 2y",
+]) {
   console.log(`\n$ tooltrail ${command}\n`)
   run("tooltrail.cjs", command.split(" "))
 }

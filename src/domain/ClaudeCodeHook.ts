@@ -29,13 +29,18 @@ export interface FinishedToolCall
   readonly unusableFields: ReadonlyArray<string>
 }
 
-/** An event that is not about a finished tool call. */
+/** A session began or ended: its transcript, and those of sessions before it, may hold calls that no hook told of. */
+export interface SessionBoundary {
+  readonly _tag: "SessionBoundary"
+}
+
+/** An event that tells of nothing that matters here. */
 export interface OtherHookEvent {
   readonly _tag: "OtherHookEvent"
   readonly name: string
 }
 
-export type HookEvent = FinishedToolCall | OtherHookEvent
+export type HookEvent = FinishedToolCall | SessionBoundary | OtherHookEvent
 
 /** Environment variables that tell which agent runs a hook that was registered for Claude Code. */
 export interface HostEnvironment {
@@ -78,6 +83,8 @@ const finishedToolCall = (
   })
 }
 
+const sessionBoundaries: ReadonlySet<unknown> = new Set(["SessionStart", "SessionEnd"])
+
 /**
  * Reads what Claude Code (or a host that runs its hooks) writes to a hook's stdin: one JSON object, perhaps behind a byte
  * order mark. Only `hook_event_name` and, for a finished call, `tool_name` must be right; unknown fields are ignored.
@@ -99,6 +106,9 @@ export const decode = (
     if (problem !== undefined) return Either.left(new UndecodablePayload({ reason: `hook_event_name ${problem}` }))
     if (event === "PostToolUse") return finishedToolCall(payload, true, environment)
     if (event === "PostToolUseFailure") return finishedToolCall(payload, false, environment)
+    if (sessionBoundaries.has(event) && hostAgent(payload, environment) === "claude-code") {
+      return Either.right({ _tag: "SessionBoundary" })
+    }
     return Either.right({ _tag: "OtherHookEvent", name: event as string })
   })
 }

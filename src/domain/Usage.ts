@@ -41,3 +41,11 @@ export type UsageDimension = typeof UsageDimension.Type
 /** How one value of a dimension was used. */
 export const DimensionStats = Schema.Struct({ key: Schema.String, ...counts })
 export type DimensionStats = typeof DimensionStats.Type
+
+/** How an agent was at work: the calls since an instant, and the last of all. */
+export const AgentActivity = Schema.Struct({ calls: Schema.Number, last_call: Schema.NullOr(TimestampText) })
+export type AgentActivity = typeof AgentActivity.Type
+
+/** What a report can sum calls by: as above, and by the kind of tool or the day, in UTC. `project` is the project's hash. */
+export const ReportDimension = Schema.Literal(...UsageDimension.literals, "type", "agent", "project", "subagent", "day")
+export type ReportDimension = typeof ReportDimension.Type

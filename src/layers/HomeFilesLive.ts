@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, rmSync, type Stats, statSync } from "node:fs"
+import { chmodSync, readdirSync, rmdirSync, rmSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -13,6 +13,11 @@ const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 
 const isDraft = (name: string) => /\.new-\d+-[0-9a-z]+(-wal|-shm|-journal)?$/.test(name)
+
+/** A home may be a folder that holds other things as well. */
+const isOwn = (name: string) =>
+  ["spool", "backups", "code-cache", "config.json"].includes(name) ||
+  /^(tooltrail|serve|reconcile|plugin)[.-]/.test(name)
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
   Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })
@@ -78,6 +83,19 @@ const make = Effect.gen(function* () {
 
     removeDraft: Effect.fn("HomeFiles.removeDraft")((path) =>
       attempt(`remove the draft ${path}`, () => rmSync(path, { force: true })),
+    ),
+
+    findAll: attempt(`look into ${home.directory}`, () =>
+      entries(home.directory).filter((path) => isOwn(basename(path))),
+    ),
+
+    removeAll: Effect.fn("HomeFiles.removeAll")((paths) =>
+      attempt(`remove what is in ${home.directory}`, () => {
+        for (const path of paths) rmSync(path, { recursive: true, force: true })
+        const isEmpty = isFolder(home.directory) && entries(home.directory).length === 0
+        if (isEmpty) rmdirSync(home.directory)
+        return isEmpty
+      }),
     ),
   })
 })

@@ -7,6 +7,8 @@ import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_event
 import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
 import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
 import { addTranscriptFiles } from "./migrations/0020_add_transcript_files.ts"
+import { addIdentityAndImportLedgers } from "./migrations/0021_add_identity_and_import_ledgers.ts"
+import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -15,6 +17,8 @@ export const migrations = {
   "0018_add_call_details_and_projects": addCallDetailsAndProjects,
   "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
   "0020_add_transcript_files": addTranscriptFiles,
+  "0021_add_identity_and_import_ledgers": addIdentityAndImportLedgers,
+  "0022_add_usage_rollups": addUsageRollups,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

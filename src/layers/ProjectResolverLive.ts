@@ -9,7 +9,7 @@ import { ProjectResolver } from "../services/ProjectResolver.ts"
 const realPath = (path: string): string => (existsSync(path) ? realpathSync.native(path) : path)
 
 /** The nearest folder upward that holds `.git`. */
-const findCheckout = (folder: string): string | undefined => {
+export const findCheckout = (folder: string): string | undefined => {
   if (existsSync(join(folder, ".git"))) return folder
   const parent = dirname(folder)
   return parent === folder ? undefined : findCheckout(parent)

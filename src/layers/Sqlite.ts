@@ -8,6 +8,7 @@ import { DamagedStore } from "../domain/DamagedStore.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
+import { checkDriver } from "./checkDriver.ts"
 import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
@@ -64,7 +65,10 @@ export const openSqlite = (
     const inStore = opening(`use the store ${filename}`)
     const file = yield* inStore(Effect.try(() => statSync(filename, { throwIfNoEntry: false })))
     if (file === undefined) {
-      if (options.whenMissing === "fail") return yield* new StoreMissing({ path: filename })
+      if (options.whenMissing === "fail") {
+        yield* checkDriver
+        return yield* new StoreMissing({ path: filename })
+      }
       yield* opening(`make the folder ${home.directory}`)(Effect.try(() => makeHomeFolder(home.directory)))
       yield* opening(`create the store ${filename}`)(createStoreFile(filename))
     }

@@ -8,23 +8,40 @@ import type { StoreMissing } from "../domain/StoreMissing.ts"
 import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Home } from "../services/Home.ts"
 import { Projects } from "../services/Projects.ts"
+import { Retention } from "../services/Retention.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageReports } from "../services/UsageReports.ts"
+import { UsageRollups } from "../services/UsageRollups.ts"
 import { makeDrainLedger } from "./DrainLedgerSql.ts"
 import { makeProjects } from "./ProjectsSql.ts"
+import { makeRetention } from "./RetentionSql.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./Sqlite.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
 import { makeTranscriptLedger } from "./TranscriptLedgerSql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
+import { makeUsageReports } from "./UsageReportsSql.ts"
+import { makeUsageRollups } from "./UsageRollupsSql.ts"
 
-export type Store = ToolRegistry | UsageEvents | Projects | DrainLedger | TranscriptLedger
+export type Store =
+  | ToolRegistry
+  | UsageEvents
+  | UsageReports
+  | UsageRollups
+  | Projects
+  | Retention
+  | DrainLedger
+  | TranscriptLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
   Effect.gen(function* () {
     return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
       Context.add(ToolRegistry, yield* makeToolRegistry),
+      Context.add(UsageReports, yield* makeUsageReports),
+      Context.add(UsageRollups, yield* makeUsageRollups),
+      Context.add(Retention, yield* makeRetention),
       Context.add(Projects, yield* makeProjects),
       Context.add(DrainLedger, yield* makeDrainLedger),
       Context.add(TranscriptLedger, yield* makeTranscriptLedger),
@@ -34,7 +51,7 @@ const makeStore = (client: SqliteClient.SqliteClient) =>
   }).pipe(Effect.provideService(SqlClient.SqlClient, client))
 
 /**
- * The store in the home folder, with its schema up to date. It is one layer, not a merge of six, because the hook builds
+ * The store in the home folder, with its schema up to date. It is one layer, not a merge of many, because the hook builds
  * it after every tool call: each layer costs most of a millisecond there, and each merge two.
  */
 export const StoreLive = (

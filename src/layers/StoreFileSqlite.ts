@@ -9,6 +9,7 @@ import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
 import { StoreFile } from "../services/StoreFile.ts"
+import { checkDriver } from "./checkDriver.ts"
 import { copyOnline, copyStore, makeDraft, publish, settleCopy } from "./copyStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
@@ -46,6 +47,7 @@ const make = Effect.gen(function* () {
   const withReactivity = Effect.provideService(Reactivity.Reactivity, reactivity)
 
   const present = Effect.gen(function* () {
+    yield* checkDriver
     const file = yield* Effect.try(() => statSync(home.database, { throwIfNoEntry: false }))
     if (file === undefined) return yield* new StoreMissing({ path: home.database })
     if (file.size === 0) return yield* refuse(`use the store ${home.database}`, "it is empty")
@@ -85,6 +87,7 @@ const make = Effect.gen(function* () {
       const operation = `restore ${path}`
       const replaced = `${home.database}.replaced-${yield* compactTime}`
       return yield* Effect.gen(function* () {
+        yield* checkDriver
         const source = yield* Effect.try(() => statSync(path))
         if (!source.isFile()) return yield* refuse(operation, "it is no file")
         if (isSameFile(path, home.database)) return yield* refuse(operation, "it is the present store")

@@ -32,12 +32,13 @@ export const makeUsageEvents = Effect.gen(function* () {
       ),
 
     insertAll: (uses) => Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
-
+    getSources: (...question) => Effect.flatMap(queries, (read) => read.getSources(...question)),
     getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
     getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),
     getUsageSince: (...question) => Effect.flatMap(queries, (read) => read.getUsageSince(...question)),
     getUsageBy: (...question) => Effect.flatMap(queries, (read) => read.getUsageBy(...question)),
     getNewestSession: Effect.flatMap(queries, (read) => read.getNewestSession),
+    getActivity: (...question) => Effect.flatMap(queries, (read) => read.getActivity(...question)),
     getNewest: (...question) => Effect.flatMap(queries, (read) => read.getNewest(...question)),
   })
 })

@@ -31,6 +31,8 @@ export const createStoreFile = (filename: string) =>
     (draft) =>
       Effect.gen(function* () {
         const client = yield* connectSqlite(draft, { busyTimeoutMillis: 0, checkpointPages: 0 })
+        // What is pruned can be given back only where this is set before the first table.
+        yield* client`PRAGMA auto_vacuum = INCREMENTAL`
         yield* client`PRAGMA journal_mode = WAL`
         yield* bringUpToDate(client)
       }).pipe(

@@ -1,9 +1,15 @@
 import { randomBytes } from "node:crypto"
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { PersistenceError } from "../domain/PersistenceError.ts"
+import type { Home } from "../services/Home.ts"
 
 const TOKEN_BYTES = 32
+
+/** Where the server's token is kept. */
+export const tokenPath = (home: Context.Tag.Service<Home>): string => join(home.directory, "serve.token")
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
   Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })
@@ -37,4 +43,13 @@ export const tokenFile = (path: string): Effect.Effect<string, PersistenceError>
   Effect.flatMap(
     attempt(`look for the token ${path}`, () => statSync(path, { throwIfNoEntry: false })),
     (file) => (file === undefined ? make(path) : read(path, file.mode)),
+  )
+
+/** The token, where there is one that can be read; none is made. */
+export const knownToken = (path: string): Effect.Effect<string | undefined> =>
+  attempt(`read the token ${path}`, () =>
+    statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readFileSync(path, "utf8").trim(),
+  ).pipe(
+    Effect.tapError((error) => Effect.logWarning(error.message)),
+    Effect.orElseSucceed(() => undefined),
   )

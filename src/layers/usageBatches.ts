@@ -4,6 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { addToRollups, withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 
 const COLUMNS = [
@@ -84,15 +85,23 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
       })
     })
 
+  const insertInStatements = Effect.fnUntraced(function* (uses: ReadonlyArray<ToolUse>) {
+    let inserted = 0
+    let done = 0
+    for (const rows of SIZES) {
+      for (; done + rows <= uses.length; done += rows) inserted += yield* insertSome(uses, done, rows)
+    }
+    return inserted
+  })
+
+  const lastId = Effect.map(sql`SELECT COALESCE(max(id), 0) AS id FROM tool_usage_events`, ([row]) => Number(row?.id))
+
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
-      const [last] = yield* sql`SELECT COALESCE(max(id), 0) AS id FROM tool_usage_events`
-      let inserted = 0
-      let done = 0
-      for (const rows of SIZES) {
-        for (; done + rows <= uses.length; done += rows) inserted += yield* insertSome(uses, done, rows)
-      }
-      return inserted === uses.length ? uses : yield* insertedAfter(uses, Number(last?.id))
+      const before = yield* lastId
+      const inserted = yield* withoutTriggers(sql)(insertInStatements(uses))
+      yield* addToRollups(sql, before, yield* lastId)
+      return inserted === uses.length ? uses : yield* insertedAfter(uses, before)
     }, failingTo("insert the events of calls")),
   }
 }

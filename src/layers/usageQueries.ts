@@ -4,12 +4,16 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { AllProjects, ProjectSelection } from "../domain/Project.ts"
+import { ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
-import { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import { ToolUseSource } from "../domain/ToolUse.ts"
+import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { ofProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
+import { needsDetailSince } from "./prunedDetail.ts"
+import { usageSums } from "./usageSums.ts"
 
 const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
 
@@ -22,7 +26,9 @@ export const makeUsageQueries = (
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
     max(created_at) AS last_used`
 
-  const ofProject = (project: ProjectSelection) => (project === AllProjects ? sql`1` : sql`project_hash IS ${project}`)
+  const needDetail = needsDetailSince(sql)
+
+  const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
 
   const usageForTool = SqlSchema.findOne({
     Request: Schema.typeSchema(
@@ -30,8 +36,7 @@ export const makeUsageQueries = (
     ),
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE tool_name = ${toolName} AND created_at >= ${since} AND ${ofProject(project)}
+      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName })})
       GROUP BY tool_name`,
   })
 
@@ -40,7 +45,7 @@ export const makeUsageQueries = (
     Result: ToolUsageStats,
     execute: (sessionId) => sql`
       SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE session_id IS ${sessionId}
+      WHERE ${sessionId === null ? sql`session_id IS NULL` : sql`session_id = ${sessionId}`}
       GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
   })
 
@@ -52,10 +57,18 @@ export const makeUsageQueries = (
     execute: ({ dimension, project, since }) => {
       const column = sql(columnOf[dimension])
       return sql`
-        SELECT ${column} AS key, ${counts} FROM tool_usage_events
-        WHERE created_at >= ${since} AND ${column} IS NOT NULL AND ${ofProject(project)}
+        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since })})
+        WHERE ${column} IS NOT NULL
         GROUP BY ${column} ORDER BY usage_count DESC, key`
     },
+  })
+
+  const sources = SqlSchema.findAll({
+    Request: Schema.Struct({ agent: Schema.String, toolUseIds: Schema.Array(Schema.String) }),
+    Result: Schema.Struct({ tool_use_id: Schema.String, source: Schema.NullOr(ToolUseSource) }),
+    execute: ({ agent, toolUseIds }) => sql`
+      SELECT tool_use_id, source FROM json_each(${JSON.stringify(toolUseIds)})
+      CROSS JOIN tool_usage_events ON agent = ${agent} AND tool_use_id = value`,
   })
 
   const newestSession = SqlSchema.findOne({
@@ -66,20 +79,40 @@ export const makeUsageQueries = (
       ORDER BY created_at DESC, id DESC LIMIT 1`,
   })
 
+  const activity = SqlSchema.single({
+    Request: Schema.typeSchema(Schema.Struct({ agent: Schema.String, since: TimestampText })),
+    Result: AgentActivity,
+    execute: ({ agent, since }) => sql`
+      SELECT count(*) FILTER (WHERE created_at >= ${since}) AS calls, max(created_at) AS last_call
+      FROM tool_usage_events WHERE agent = ${agent}`,
+  })
+
   const newest = SqlSchema.findAll({
     Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
         duration_ms, subagent, target, server_name, failure_kind, source, duration_is_estimated
-      FROM tool_usage_events WHERE ${ofProject(project)}
+      FROM tool_usage_events WHERE ${ofProject(sql, project)}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })
 
   return {
+    getSources: Effect.fn("UsageEvents.getSources")(
+      (agent, toolUseIds) =>
+        Effect.map(
+          sources({ agent, toolUseIds }),
+          // Calls that older programs stored were all told by a hook.
+          (rows) => new Map(rows.map(({ tool_use_id, source }) => [tool_use_id, source ?? "hook"])),
+        ),
+      failingTo("look up the events of calls"),
+    ),
+
     getUsageForTool: Effect.fn("UsageEvents.getUsageForTool")(function* (toolName, project, window = lastSevenDays) {
-      return yield* usageForTool({ toolName, project, since: yield* cutoff(window) })
-    }, failingTo("read the usage of a tool")),
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      return yield* usageForTool({ toolName, project, since }).pipe(failingTo("read the usage of a tool"))
+    }),
 
     getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(
       (sessionId) => usageForSession(sessionId),
@@ -87,21 +120,27 @@ export const makeUsageQueries = (
     ),
 
     getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {
-      const rows = yield* usageBy({ dimension: "tool", project, since: yield* cutoff(window) })
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      const rows = yield* usageBy({ dimension: "tool", project, since }).pipe(failingTo("read the usage of a project"))
       return rows.map(({ key, ...stats }) => ({ tool_name: key, ...stats }))
-    }, failingTo("read the usage of a project")),
+    }),
 
-    getUsageBy: Effect.fn("UsageEvents.getUsageBy")(
-      function* (dimension, project, window = lastSevenDays) {
-        return yield* usageBy({ dimension, project, since: yield* cutoff(window) })
-      },
-      (effect, dimension) => failingTo(`read the usage by ${dimension}`)(effect),
-    ),
+    getUsageBy: Effect.fn("UsageEvents.getUsageBy")(function* (dimension, project, window = lastSevenDays) {
+      const since = yield* cutoff(window)
+      yield* needDetail(since)
+      return yield* usageBy({ dimension, project, since }).pipe(failingTo(`read the usage by ${dimension}`))
+    }),
 
     getNewestSession: newestSession(undefined).pipe(
       Effect.map(Option.map((row) => row.session_id)),
       failingTo("read the newest session"),
       Effect.withSpan("UsageEvents.getNewestSession"),
+    ),
+
+    getActivity: Effect.fn("UsageEvents.getActivity")(
+      (agent, since) => activity({ agent, since }),
+      failingTo("read an agent's activity"),
     ),
 
     getNewest: Effect.fn("UsageEvents.getNewest")(

@@ -1,10 +1,13 @@
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { HookCommand } from "../domain/HookRegistration.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { AllProjects } from "../domain/Project.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
 import type { RegistryDrift } from "../domain/Tool.ts"
 import type { Store } from "../layers/Store.ts"
+import type { AgentSettings } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { HomeFiles } from "../services/HomeFiles.ts"
 import { HookCost } from "../services/HookCost.ts"
@@ -12,19 +15,18 @@ import { Spool } from "../services/Spool.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageRollups } from "../services/UsageRollups.ts"
+import { type Check, check } from "./check.ts"
 import { counted } from "./counted.ts"
 import { drainSpool, keepReserve } from "./drainSpool.ts"
-
-/** `problem`: a person has to do something. `warning`: good to know. */
-export interface Check {
-  readonly name: string
-  readonly status: "ok" | "warning" | "problem"
-  readonly message: string
-}
+import { fillRollups } from "./prune.ts"
+import { checkRegistration, findUserCommand } from "./registrations.ts"
 
 export interface DoctorOptions {
   readonly version: string
-  /** Opens the store; it is not used where the store is missing or damaged, or, without a repair, of an older schema. */
+  /** The hook as it would be registered here. */
+  readonly hook: Effect.Effect<HookCommand, PersistenceError>
+  /** Opens the store; a repair may make one for spooled calls. It is not used where the store is damaged, or, without a repair, missing or of an older schema. */
   readonly store: Layer.Layer<Store, PersistenceError | StoreMissing>
   /** What helps a damaged store, as a part of a sentence. */
   readonly howToRestore: Effect.Effect<string, never, Home | StoreFile>
@@ -32,17 +34,13 @@ export interface DoctorOptions {
   readonly explainDamage: (error: PersistenceError) => Effect.Effect<PersistenceError, never, Home | StoreFile>
 }
 
-type Surroundings = Home | HomeFiles | HookCost | Spool | StoreFile
+export type Surroundings = AgentSettings | Home | HomeFiles | Spool | StoreFile
 
 const OLDEST_NODE = [20, 19] as const
 const SLOW_HOOK_MILLIS = 300
 
 /** A hook that runs just now has written its event and not yet the aggregate. */
 const SETTLING = "300 millis"
-
-const check =
-  (name: string, status: Check["status"]) =>
-  (message: string): Check => ({ name, status, message })
 
 /** A check that cannot be made is a problem. */
 const orProblem =
@@ -117,6 +115,15 @@ const findLastingDrift = Effect.gen(function* () {
   return (yield* findDrift).filter((row) => first.some((earlier) => sameRow(earlier, row)))
 })
 
+const checkSums = Effect.gen(function* () {
+  const { findDrift } = yield* UsageRollups
+  const [first, ...others] = yield* findDrift
+  if (first === undefined) return check("sums", "ok")("every day's and hour's sum is what its calls add up to")
+  const sums = `${first.uses ?? "no"} calls of ${first.tool_name} in ${first.period} (UTC), where there are ${first.expected_uses}`
+  const more = others.length > 0 ? `, and ${counted(others.length, "more sum")}` : ""
+  return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
+})
+
 const checkContent = Effect.gen(function* () {
   const [first, ...others] = yield* findLastingDrift
   const events = yield* UsageEvents
@@ -131,8 +138,9 @@ const checkContent = Effect.gen(function* () {
         )(
           `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
         ),
+    yield* checkSums,
     newest === undefined
-      ? check("last call", "warning")("the store holds no call; is the hook registered?")
+      ? check("last call", "warning")("the store holds no call")
       : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`),
   ]
 })
@@ -163,16 +171,21 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
     ),
   )
 
-const checkHook = Effect.gen(function* () {
-  const { measure } = yield* HookCost
-  const { hookMillis, nodeMillis, causes } = yield* measure
-  const times = `the hook takes ${Math.round(hookMillis)} ms a call, Node alone ${Math.round(nodeMillis)} ms (× ${(hookMillis / nodeMillis).toFixed(1)})`
-  const status = causes.length > 0 || hookMillis > SLOW_HOOK_MILLIS ? "warning" : "ok"
-  return [check("hook", status)([times, ...causes].join("; "))]
-}).pipe(orProblem("hook"))
+/** The registered command, where one is registered that can be run. */
+const checkHook = ({ hook }: DoctorOptions) =>
+  Effect.gen(function* () {
+    const { measure } = yield* HookCost
+    const registered = yield* findUserCommand
+    const { hookMillis, nodeMillis, causes } = yield* measure(
+      Option.isSome(registered) ? registered.value : yield* hook,
+    )
+    const times = `the hook takes ${Math.round(hookMillis)} ms a call, Node alone ${Math.round(nodeMillis)} ms (× ${(hookMillis / nodeMillis).toFixed(1)})`
+    const status = causes.length > 0 || hookMillis > SLOW_HOOK_MILLIS ? "warning" : "ok"
+    return [check("hook", status)([times, ...causes].join("; "))]
+  }).pipe(orProblem("hook"))
 
-/** Looks at everything and changes nothing. */
-export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
+/** Looks at everything but the hook's cost, which takes a while to measure; changes nothing. */
+export const examineAtOnce = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
   Effect.gen(function* () {
     const home = yield* Home
     return [
@@ -182,9 +195,13 @@ export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Che
       ...(yield* checkStore(options)),
       ...(yield* checkSpool),
       ...(yield* checkDrafts),
-      ...(yield* checkHook),
+      ...(yield* orProblem("registered")(checkRegistration)),
     ]
   })
+
+/** Looks at everything and changes nothing. */
+export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings | HookCost> =>
+  Effect.zipWith(examineAtOnce(options), checkHook(options), (checks, hook) => [...checks, ...hook])
 
 const repaired = check("repair", "ok")
 
@@ -215,8 +232,12 @@ const settleStore = Effect.gen(function* () {
   const drained = yield* drainSpool()
   yield* keepReserve
   const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
+  const rollups = yield* UsageRollups
+  const sums = yield* rollups.findDrift
+  if (sums.length > 0) yield* Effect.zipRight(rollups.reset, fillRollups)
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
+    ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
   ]
 })
@@ -224,12 +245,16 @@ const settleStore = Effect.gen(function* () {
 const settleWholeStore = ({ store }: DoctorOptions) =>
   Effect.gen(function* () {
     const { inspect } = yield* StoreFile
-    // Where it cannot be looked into, the checks say so.
-    const whole = yield* Effect.map(
+    const spool = yield* Spool
+    const usable = yield* Effect.map(
       inspect,
       ({ schema, programSchema, damage }) => damage.length === 0 && schema <= programSchema,
-    ).pipe(Effect.orElseSucceed(() => false))
-    return whole ? yield* Effect.provide(settleStore, store) : []
+    ).pipe(
+      Effect.catchTag("StoreMissing", () => Effect.map(spool.list, (waiting) => waiting.length > 0)),
+      // Where it cannot be looked into, the checks say so.
+      Effect.orElseSucceed(() => false),
+    )
+    return usable ? yield* Effect.provide(settleStore, store) : []
   })
 
 /** Mends what can be mended without loss, and says what it did. */

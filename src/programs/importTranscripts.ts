@@ -17,7 +17,7 @@ import { recordInPieces } from "./recordToolUses.ts"
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
 const MOST_CALLS = 20_000
-const CALLS_PER_PIECE = 1000
+const CALLS_PER_PIECE = 5000
 const FILES_PER_BATCH = 1000
 
 /** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
@@ -48,6 +48,17 @@ export interface ImportSummary {
   readonly without_result: number
   readonly broken_lines: number
   readonly seconds: number
+}
+
+export const emptySummary: ImportSummary = {
+  files: 0,
+  lines: 0,
+  calls_found: 0,
+  recorded: 0,
+  already_known: 0,
+  without_result: 0,
+  broken_lines: 0,
+  seconds: 0,
 }
 
 export interface ImportProgress {

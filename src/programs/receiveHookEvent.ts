@@ -1,7 +1,12 @@
 import { isAbsolute } from "node:path"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import { decode, type HostEnvironment, type UndecodablePayload } from "../domain/ClaudeCodeHook.ts"
+import {
+  decode,
+  type HostEnvironment,
+  type OtherHookEvent,
+  type SessionBoundary,
+  type UndecodablePayload,
+} from "../domain/ClaudeCodeHook.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { environmentVariable } from "../layers/environment.ts"
@@ -21,16 +26,19 @@ const agentEnvironment: Effect.Effect<AgentEnvironment> = Effect.gen(function* (
   }
 })
 
+/** What a hook event asks for. */
+export type ReceivedEvent = { readonly _tag: "ToolUsed"; readonly use: ToolUse } | SessionBoundary | OtherHookEvent
+
 /**
- * What a hook's payload says, as a tool use of this moment; none where the event is not about a finished call. The project
+ * What a hook's payload says; a finished call is a tool use of this moment. Its project
  * is that of the folder the session began in (`CLAUDE_PROJECT_DIR`), else of the payload's `cwd`.
  */
 export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   payload: string,
   environment: AgentEnvironment,
-): Effect.fn.Return<Option.Option<ToolUse>, UndecodablePayload, ProjectResolver> {
+): Effect.fn.Return<ReceivedEvent, UndecodablePayload, ProjectResolver> {
   const event = yield* decode(payload, environment)
-  if (event._tag === "OtherHookEvent") return Option.none()
+  if (event._tag !== "FinishedToolCall") return event
 
   const { _tag, cwd, unusableFields, ...call } = event
   if (unusableFields.length > 0) {
@@ -39,18 +47,17 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   const resolver = yield* ProjectResolver
   const start = [environment.CLAUDE_PROJECT_DIR, cwd].find((path) => path != null && isAbsolute(path))
   const project = start == null ? undefined : yield* resolver.resolve(start)
-  return Option.some({
+  const use: ToolUse = {
     ...call,
     projectHash: project?.hash ?? null,
     projectRoot: project?.root ?? null,
     usedAt: yield* Timestamp.now,
     durationIsEstimated: false,
-    source: "hook" as const,
-  })
+    source: "hook",
+  }
+  return { _tag: "ToolUsed", use }
 })
 
 /** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */
-export const receiveHookEvent = (
-  payload: string,
-): Effect.Effect<Option.Option<ToolUse>, UndecodablePayload, ProjectResolver> =>
+export const receiveHookEvent = (payload: string): Effect.Effect<ReceivedEvent, UndecodablePayload, ProjectResolver> =>
   Effect.flatMap(agentEnvironment, (environment) => receiveFrom(payload, environment))

@@ -8,10 +8,13 @@ import { HookEnvironment } from "../layers/HookEnvironment.ts"
 import { StderrLogger } from "../layers/StderrLogger.ts"
 import { StoreLive } from "../layers/Store.ts"
 import { readStandardInput, type UnreadableInput } from "../layers/standardInput.ts"
+import type { Home } from "../services/Home.ts"
+import type { Spool } from "../services/Spool.ts"
 import { drainSpool } from "./drainSpool.ts"
-import { receiveHookEvent } from "./receiveHookEvent.ts"
+import { type ReceivedEvent, receiveHookEvent } from "./receiveHookEvent.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { spoolOnFailure } from "./spoolOnFailure.ts"
+import { startReconcile } from "./startReconcile.ts"
 
 const PATIENCE_SECONDS = 2
 const LARGEST_PAYLOAD_BYTES = 256 * 1024 * 1024
@@ -66,16 +69,27 @@ const receive = ({ text, oddities }: Payload) =>
   receiveHookEvent(text).pipe(
     Effect.tap(() => (oddities.length > 0 ? Effect.logWarning(oddities.join("; ")) : Effect.void)),
     Effect.tapError((error) => Effect.logError([error.message, ...oddities].join("; "))),
-    Effect.orElseSucceed(() => Option.none<ToolUse>()),
+    Effect.option,
   )
+
+const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
+  switch (event._tag) {
+    case "ToolUsed":
+      return record(event.use)
+    case "SessionBoundary":
+      return startReconcile
+    case "OtherHookEvent":
+      return Effect.void
+  }
+}
 
 /**
  * The hook: one payload on standard input becomes one recorded call. It never fails and prints nothing on stdout; what
  * goes wrong is one line in the log. The store is opened only for an event that is to be recorded.
  */
 export const runHook: Effect.Effect<void> = Effect.gen(function* () {
-  const use = yield* receive(yield* readPayload)
-  if (Option.isSome(use)) yield* record(use.value)
+  const event = yield* receive(yield* readPayload)
+  if (Option.isSome(event)) yield* heed(event.value)
 }).pipe(
   Effect.catchAllCause((cause) => Effect.logError(cause)),
   Effect.provide(HookEnvironment),

@@ -20,5 +20,9 @@ export class HomeFiles extends Context.Tag("tooltrail/services/HomeFiles")<
     /** Paths of half-made stores and backups that a killed process left more than a minute ago. */
     readonly findDrafts: Effect.Effect<ReadonlyArray<string>, PersistenceError>
     readonly removeDraft: (path: string) => Effect.Effect<void, PersistenceError>
+    /** Everything that tooltrail keeps in its home, as paths; what else lies there is left out. */
+    readonly findAll: Effect.Effect<ReadonlyArray<string>, PersistenceError>
+    /** Removes these for good, and the home folder if it is empty then. Returns whether it was. */
+    readonly removeAll: (paths: ReadonlyArray<string>) => Effect.Effect<boolean, PersistenceError>
   }
 >() {}

@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { HookNotRunnable } from "../domain/HookNotRunnable.ts"
+import type { HookCommand } from "../domain/HookRegistration.ts"
 
 /** What one start of the hook takes here, beside one of Node alone; medians, in milliseconds. */
 export interface MeasuredCost {
@@ -13,5 +14,5 @@ export interface MeasuredCost {
 /** Runs the hook on a payload that it ignores. */
 export class HookCost extends Context.Tag("tooltrail/services/HookCost")<
   HookCost,
-  { readonly measure: Effect.Effect<MeasuredCost, HookNotRunnable> }
+  { readonly measure: (hook: HookCommand) => Effect.Effect<MeasuredCost, HookNotRunnable> }
 >() {}

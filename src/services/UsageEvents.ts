@@ -1,11 +1,13 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { DetailPruned } from "../domain/DetailPruned.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
-import type { ToolUse } from "../domain/ToolUse.ts"
-import type { DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
+import type { ToolUse, ToolUseSource } from "../domain/ToolUse.ts"
+import type { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 
 /** The events: one row per tool call. Windows are the last 7 days unless told; statistics come most used first, then by name. */
 export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
@@ -17,12 +19,18 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     /** Inserts many, in their order. Returns those that were not known yet. To be run in a transaction. */
     readonly insertAll: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<ReadonlyArray<ToolUse>, PersistenceError>
 
+    /** Where the events of these calls came from, by tool-use id. Calls without an event are left out. */
+    readonly getSources: (
+      agent: string,
+      toolUseIds: ReadonlyArray<string>,
+    ) => Effect.Effect<ReadonlyMap<string, ToolUseSource>, PersistenceError>
+
     /** How often was this tool used lately? None if it was not. */
     readonly getUsageForTool: (
       toolName: string,
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError>
+    ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError | DetailPruned>
 
     /** What did this session use? `null` asks for the calls without a session. */
     readonly getUsageForSession: (
@@ -33,17 +41,20 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     readonly getUsageSince: (
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError>
+    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError | DetailPruned>
 
     /** As `getUsageSince`, summed by another dimension of the call. */
     readonly getUsageBy: (
       dimension: UsageDimension,
       project: ProjectSelection,
       window?: TimeWindow,
-    ) => Effect.Effect<ReadonlyArray<DimensionStats>, PersistenceError>
+    ) => Effect.Effect<ReadonlyArray<DimensionStats>, PersistenceError | DetailPruned>
 
     /** The session of the newest call that has one. */
     readonly getNewestSession: Effect.Effect<Option.Option<string>, PersistenceError>
+
+    /** When an agent's last call was, and how many it made since an instant. */
+    readonly getActivity: (agent: string, since: Timestamp) => Effect.Effect<AgentActivity, PersistenceError>
 
     /** The newest calls, newest first. */
     readonly getNewest: (

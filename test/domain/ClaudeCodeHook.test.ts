@@ -22,11 +22,12 @@ describe("the payload decoder", () => {
   it("reads what Claude Code really sends", () => {
     const events = realPayloads.map((line) => Either.getOrThrow(decode(line)))
     assert.deepStrictEqual(
-      events.map((event) =>
-        event._tag === "OtherHookEvent" ? event.name : `${event.toolName} ${event.failureKind ?? "ok"}`,
-      ),
+      events.map((event) => {
+        if (event._tag === "FinishedToolCall") return `${event.toolName} ${event.failureKind ?? "ok"}`
+        return event._tag === "OtherHookEvent" ? event.name : event._tag
+      }),
       [
-        "SessionStart",
+        "SessionBoundary",
         "PreToolUse",
         "Bash ok",
         "PostToolBatch",
@@ -132,7 +133,23 @@ describe("the payload decoder", () => {
     assert.strictEqual(call(fields, environment).agent, agent)
   })
 
-  it.each(["SessionStart", "Stop", "postToolUse", "SomethingNew"])("accepts and ignores %s", (name) => {
+  it.each(["SessionStart", "SessionEnd"])(
+    "takes %s of Claude Code, and of nobody else, for a session's boundary",
+    (name) => {
+      assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
+        _tag: "SessionBoundary",
+      })
+      assert.deepStrictEqual(
+        Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name, cursor_version: "2" }))),
+        {
+          _tag: "OtherHookEvent",
+          name,
+        },
+      )
+    },
+  )
+
+  it.each(["sessionStart", "Stop", "postToolUse", "SomethingNew"])("accepts and ignores %s", (name) => {
     assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
       _tag: "OtherHookEvent",
       name,

@@ -191,6 +191,20 @@ describe("the queries", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("an agent's activity is its own: its last call of all, and how many since an instant", () =>
+    Effect.gen(function* () {
+      const events = yield* UsageEvents
+      assert.deepStrictEqual(yield* events.getActivity("claude-code", ago(0)), { calls: 0, last_call: null })
+      yield* recordAll([
+        toolUse({ usedAt: ago(2000) }),
+        toolUse({ usedAt: ago(1000), projectHash: null }),
+        toolUse({ usedAt: ago(0), agent: "another" }),
+      ])
+      assert.deepStrictEqual(yield* events.getActivity("claude-code", ago(1000)), { calls: 1, last_call: ago(1000) })
+      assert.deepStrictEqual(yield* events.getActivity("claude-code", ago(0)), { calls: 0, last_call: ago(1000) })
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("the newest session is the one of the newest call that has a session", () =>
     Effect.gen(function* () {
       const events = yield* UsageEvents

@@ -23,10 +23,12 @@ const askJson = async (args: ReadonlyArray<string>, cwd = elsewhere): Promise<un
 }
 
 const usage = (tool_name: string, usage_count: number, failures: number) => ({ tool_name, usage_count, failures })
-const withoutTimes = (rows: unknown) =>
-  (rows as ReadonlyArray<Record<string, unknown>>).map(({ last_used, ...row }) => {
+
+/** What was counted of each key; the rest of a row is looked at in the tests of the reports. */
+const countsOf = (rows: unknown, key = "tool_name") =>
+  (rows as ReadonlyArray<Record<string, unknown>>).map(({ last_used, usage_count, failures, ...row }) => {
     assert.match(String(last_used), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
-    return row
+    return { [key]: row[key], usage_count, failures }
   })
 
 beforeAll(async () => {
@@ -37,22 +39,22 @@ describe("the command line on what Claude Code really sent", () => {
   const all = [usage("Bash", 3, 1), usage("Read", 1, 1), usage("ToolSearch", 1, 0)]
 
   it("top: the most used tools", async () => {
-    assert.deepStrictEqual(withoutTimes(await askJson(["top", "--all-projects"])), all)
-    assert.deepStrictEqual(withoutTimes(await askJson(["top", "--project", realProject, "--since", "-30 days"])), all)
-    assert.deepStrictEqual(withoutTimes(await askJson(["top", "--all-projects", "--limit", "1"])), all.slice(0, 1))
+    assert.deepStrictEqual(countsOf(await askJson(["top", "--all-projects"])), all)
+    assert.deepStrictEqual(countsOf(await askJson(["top", "--project", realProject, "--since", "-30 days"])), all)
+    assert.deepStrictEqual(countsOf(await askJson(["top", "--all-projects", "--limit", "1"])), all.slice(0, 1))
     assert.deepStrictEqual(await askJson(["top"]), [])
   })
 
   it("tool: one tool, or null", async () => {
-    const [bash] = withoutTimes([await askJson(["tool", "Bash", "--all-projects"])])
+    const [bash] = countsOf([await askJson(["tool", "Bash", "--all-projects"])])
     assert.deepStrictEqual(bash, all[0])
     assert.isNull(await askJson(["tool", "Bash"]))
     assert.isNull(await askJson(["tool", "never called", "--all-projects"]))
   })
 
   it("session: the one named, or the newest; unknown ones are empty", async () => {
-    assert.deepStrictEqual(withoutTimes(await askJson(["session", session])), all)
-    assert.deepStrictEqual(withoutTimes(await askJson(["session"])), all)
+    assert.deepStrictEqual(countsOf(await askJson(["session", session])), all)
+    assert.deepStrictEqual(countsOf(await askJson(["session"])), all)
     assert.deepStrictEqual(await askJson(["session", "unknown"]), [])
   })
 
@@ -81,9 +83,12 @@ describe("the command line on what Claude Code really sent", () => {
     const { stdout } = await ask(["top", "--all-projects"])
     assert.match(
       stdout,
-      /^TOOL {8}CALLS {2}FAILED {2}LAST USED\nBash {12}3 {7}1 {2}(now|\d+ (sec|min) ago)\nRead .*\nToolSearch .*\n$/,
+      /\nTOOL {8}CALLS {2}SHARE.* {2}LAST USED\nBash {12}3 {2}.* {2}(now|\d+ (sec|min) ago)\nRead .*\nToolSearch .*\n$/,
     )
-    assert.match((await ask(["top", "--all-projects", "--utc"])).stdout, /Bash .* \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ\n/)
+    assert.match(
+      (await ask(["top", "--all-projects", "--utc"])).stdout,
+      /, last call \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ\n/,
+    )
     for (const command of ["session", "tools --all-projects", "log --all-projects", "tool Bash --all-projects"]) {
       const finished = await ask(command.split(" "))
       assert.strictEqual(finished.code, 0)
@@ -125,7 +130,10 @@ describe("top --by", () => {
     for (const call of calls)
       await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", cwd: elsewhere, ...call }))
     const by = async (dimension: string) =>
-      withoutTimes(JSON.parse((await runCli(home, ["top", "--by", dimension, "--json"], { cwd: elsewhere })).stdout))
+      countsOf(
+        JSON.parse((await runCli(home, ["top", "--by", dimension, "--json"], { cwd: elsewhere })).stdout),
+        dimension === "tool" ? "tool_name" : dimension,
+      )
     assert.deepStrictEqual(await by("target"), [
       { target: "pdf", usage_count: 2, failures: 0 },
       { target: "Explore", usage_count: 1, failures: 0 },
@@ -183,6 +191,10 @@ describe("wrong usage", () => {
       ["yesterday-ish", "7d", "24h", "2w", "-7 days"],
     ],
     [
+      ["unused", "--since", "30"],
+      ["30", "7d", "24h"],
+    ],
+    [
       ["top", "--limit", "0"],
       ["--limit", "0", "whole number from 1"],
     ],
@@ -192,7 +204,7 @@ describe("wrong usage", () => {
     ],
     [
       ["top", "--by", "color"],
-      ["color", "tool, target, server"],
+      ["color", "tool, target, server, type, agent, project, subagent, day"],
     ],
     [
       ["top", "--project", ".", "--all-projects"],
@@ -244,7 +256,7 @@ describe("a store that is not there, or not usable", () => {
       const people = await runCli(nowhere, command.split(" "))
       assert.strictEqual(people.code, 0)
       assert.include(people.stdout, "nothing is recorded yet")
-      assert.include(people.stdout, "PostToolUse")
+      assert.include(people.stdout, "tooltrail install")
       const programs = await runCli(nowhere, [...command.split(" "), "--json"])
       assert.strictEqual(programs.code, 0)
       assert.deepStrictEqual(JSON.parse(programs.stdout), command === "tool Bash" ? null : [])
@@ -278,7 +290,22 @@ describe("the rest of the command line", () => {
   })
 
   it("help: every command has an example, without colour off a terminal", async () => {
-    for (const command of ["top", "tool", "session", "tools", "log", "doctor", "backup", "restore", "hook", ""]) {
+    for (const command of [
+      "install",
+      "status",
+      "uninstall",
+      "top",
+      "tool",
+      "session",
+      "tools",
+      "unused",
+      "log",
+      "doctor",
+      "backup",
+      "restore",
+      "hook",
+      "",
+    ]) {
       const finished = await ask([...(command === "" ? [] : [command]), "--help"])
       assert.strictEqual(finished.code, 0)
       assert.match(finished.stdout, new RegExp(`Example: tooltrail ${command}`))

@@ -4,7 +4,9 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
 import { HomeFilesLive } from "../../src/layers/HomeFilesLive.ts"
+import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
 import { StoreLive } from "../../src/layers/Store.ts"
 import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
@@ -12,7 +14,7 @@ import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
 import { homeAt } from "../support/home.ts"
-import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, totals } from "../support/store.ts"
 
 interface Report {
@@ -33,10 +35,11 @@ const usedHome = async (): Promise<string> => {
 const examine = (home: string, mend = false): Promise<Report> => {
   const files = homeAt(home)
   const cost = Layer.succeed(HookCost, {
-    measure: Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
+    measure: () => Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
   })
   const options = {
     version: "0.0.0",
+    hook: Effect.succeed({ command: process.execPath, args: [hookProgram] }),
     store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" }), files),
     howToRestore,
     explainDamage,
@@ -46,7 +49,11 @@ const examine = (home: string, mend = false): Promise<Report> => {
     const checks = [...done, ...(yield* doctorExamine(options))]
     return { ok: checks.every(({ status }) => status !== "problem"), checks }
   }).pipe(
-    Effect.provide(Layer.mergeAll(HomeFilesLive, StoreFileSqlite, SpoolFiles, cost).pipe(Layer.provideMerge(files))),
+    Effect.provide(
+      Layer.mergeAll(AgentSettingsFiles, HomeFilesLive, StoreFileSqlite, SpoolFiles, cost).pipe(
+        Layer.provideMerge(files),
+      ),
+    ),
     Effect.runPromise,
   )
 }
@@ -73,17 +80,19 @@ describe("doctor", () => {
       /^ok +versions +tooltrail \d.* on Node \d/m,
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
-      /^ok +schema +schema 20/m,
+      new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
       /^ok +integrity /m,
       /^ok +counts /m,
+      /^ok +sums /m,
       /^ok +last call +Bash, \d{4}-/m,
       /^ok +spool /m,
       /^ok +drafts /m,
+      /^warning +registered +no agent's settings have tooltrail's hook/m,
       /^(ok|warning) +hook +the hook takes \d+ ms a call, Node alone \d+ ms/m,
     ]) {
       assert.match(stdout, line)
     }
-    assert.lengthOf(lines(stdout), 10)
+    assert.lengthOf(lines(stdout), 12)
   })
 
   it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
@@ -120,7 +129,7 @@ describe("doctor", () => {
     }
     writeFileSync(join(spool, "111.json.part"), '{"owed"')
     writeFileSync(join(home, "tooltrail.db.new-2-abc"), "")
-    changeStore(home, "UPDATE tool_registry SET usage_count = 7")
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7; UPDATE usage_by_day SET uses = 5")
     chmodSync(home, 0o755)
     chmodSync(join(home, "tooltrail.db"), 0o644)
     chmodSync(join(home, "tooltrail.db.new-2-abc"), 0o600)
@@ -130,6 +139,10 @@ describe("doctor", () => {
     const ill = await examine(home)
     assert.match(found(ill, "permissions")[0] ?? "", /^problem: .*home has mode 755, it should have 700, and \d+ more/)
     assert.match(found(ill, "counts")[0] ?? "", /^problem: Bash counts 7, its calls add up to 1;/)
+    assert.match(
+      found(ill, "sums")[0] ?? "",
+      /^problem: the sums have 5 calls of Bash in \d{4}-\d\d-\d\d \(UTC\), where there are 1; --repair adds up anew/,
+    )
     assert.match(found(ill, "spool")[0] ?? "", /^warning: 1 call /)
     assert.match(found(ill, "drafts")[0] ?? "", /^warning: 3 half-written files/)
     assert.deepStrictEqual(totals(home), { events: 1, successes: 1, aggregate: 7 })
@@ -140,6 +153,7 @@ describe("doctor", () => {
       "ok: took 1 whole call from half-made spool files",
       "ok: stored 2 calls from the spool",
       "ok: counted 1 tool anew",
+      "ok: added 1 sum up anew",
     ])
     assert.isTrue(mended.ok)
     assert.deepStrictEqual(totals(home), { events: 3, successes: 3, aggregate: 3 })

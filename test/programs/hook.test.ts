@@ -278,7 +278,7 @@ describe("the built hook on a bad home", () => {
   it.runIf(process.getuid?.() === 0)(
     "is nowhere for a user without HOME and without an entry of their own",
     async () => {
-      const finished = await runProgram(hookProgram, { input: payload(), env: {}, uid: 54321, cwd: "/" })
+      const finished = await runProgram(hookProgram, { input: payload(), env: { HOME: "" }, uid: 54321, cwd: "/" })
       complains(finished, "could not tell where to keep files")
     },
   )

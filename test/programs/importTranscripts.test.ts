@@ -62,7 +62,11 @@ const hookPayloads = Effect.gen(function* () {
 }).pipe(Effect.provide(Surroundings))
 
 const hooks = (payloads: ReadonlyArray<string>) =>
-  Effect.forEach(payloads, (payload) => Effect.flatMap(Effect.flatten(receiveHookEvent(payload)), recordToolUse))
+  Effect.forEach(payloads, (payload) =>
+    Effect.flatMap(receiveHookEvent(payload), (event) =>
+      event._tag === "ToolUsed" ? recordToolUse(event.use) : Effect.dieMessage("the payload tells of no call"),
+    ),
+  )
 
 describe("an import", () => {
   it.live("finds in the real transcripts 37 calls, 2 of them refused, and the second time nothing new", () =>

@@ -4,7 +4,6 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
 import * as fc from "fast-check"
 import { decode } from "../../src/domain/ClaudeCodeHook.ts"
 import { AllProjects } from "../../src/domain/Project.ts"
@@ -114,7 +113,7 @@ describe("ten thousand payloads in one process", () => {
         const received = yield* Effect.either(receiveHookEvent(payload))
         assert.strictEqual(Either.isLeft(received), Either.isLeft(decoded), payload)
         if (Either.isLeft(received)) refused++
-        else if (Option.isSome(received.right)) yield* recordToolUse(received.right.value)
+        else if (received.right._tag === "ToolUsed") yield* recordToolUse(received.right.use)
       }
       const events = yield* UsageEvents
       const registry = yield* ToolRegistry

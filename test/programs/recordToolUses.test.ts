@@ -7,6 +7,7 @@ import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { toolUse, toolUses } from "../support/toolUses.ts"
 
 const stored = Effect.gen(function* () {
@@ -15,8 +16,12 @@ const stored = Effect.gen(function* () {
     events: yield* sql`SELECT * FROM tool_usage_events ORDER BY id`,
     registry: yield* sql`SELECT * FROM tool_registry ORDER BY name, project_hash`,
     projects: yield* sql`SELECT * FROM projects ORDER BY project_hash`,
+    days: yield* sql`SELECT * FROM usage_by_day JOIN usage_series ON id = series_id ORDER BY day, series_id`,
+    rollupDrift: yield* Effect.flatMap(UsageRollups, ({ findDrift }) => findDrift),
   }
 })
+
+const withoutSeries = (row: object) => ({ ...row, id: undefined, series_id: undefined })
 
 const inBatches = (uses: ReadonlyArray<ToolUse>, sizes: ReadonlyArray<number>) =>
   Effect.gen(function* () {
@@ -61,6 +66,11 @@ describe("recordToolUses", () => {
           assert.strictEqual(bulk?.recorded, single?.recorded)
           assert.deepStrictEqual(bulk?.stored.events, single?.stored.events)
           assert.deepStrictEqual(bulk?.stored.projects, single?.stored.projects)
+          assert.sameDeepMembers(
+            [...(bulk?.stored.days ?? [])].map(withoutSeries),
+            [...(single?.stored.days ?? [])].map(withoutSeries),
+          )
+          assert.deepStrictEqual(bulk?.stored.rollupDrift, [])
           const timeless = (rows: ReadonlyArray<object> | undefined) =>
             rows?.map((row) => ({ ...row, id: undefined, updated_at: undefined }))
           assert.deepStrictEqual(timeless(bulk?.stored.registry), timeless(single?.stored.registry))

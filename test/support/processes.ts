@@ -15,6 +15,12 @@ export const realPayloads: ReadonlyArray<string> = readFileSync(
   .split("\n")
   .filter((line) => line !== "")
 
+/** What every program under test gets. Nobody's real transcripts are read. */
+const baseEnvironment = {
+  PATH: process.env.PATH ?? "",
+  HOME: join(tmpdir(), "nobody"),
+}
+
 /** A folder of its own for one test, which goes with the test run. */
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "test-"))
 
@@ -43,7 +49,7 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
     const started = performance.now()
     const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
       cwd: options.cwd ?? root,
-      env: { PATH: process.env.PATH ?? "", ...options.env },
+      env: { ...baseEnvironment, ...options.env },
       ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     let stdout = ""
@@ -62,9 +68,13 @@ export const runProgram = (program: string, options: RunOptions = {}): Promise<F
 export const runHook = (home: string, input: string | Buffer, options: RunOptions = {}): Promise<Finished> =>
   runProgram(hookProgram, { ...options, input, env: { TOOLTRAIL_HOME: home, ...options.env } })
 
-/** Runs the built command line. */
+/** Runs the built command line, for a person whose own folder is empty unless the environment says otherwise. */
 export const runCli = (home: string, args: ReadonlyArray<string>, options: RunOptions = {}): Promise<Finished> =>
-  runProgram(cliProgram, { ...options, args, env: { TOOLTRAIL_HOME: home, ...options.env } })
+  runProgram(cliProgram, {
+    ...options,
+    args,
+    env: { HOME: join(tmpdir(), "nobody"), TOOLTRAIL_HOME: home, ...options.env },
+  })
 
 export const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
 
@@ -81,7 +91,7 @@ export interface ServerProcess {
 export const startServer = (home: string, env: Record<string, string> = {}): Promise<ServerProcess> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [cliProgram, "serve", "--port", "0"], {
-      env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home, ...env },
+      env: { ...baseEnvironment, TOOLTRAIL_HOME: home, ...env },
     })
     let stdout = ""
     let stderr = ""

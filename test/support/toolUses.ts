@@ -37,9 +37,11 @@ export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<
         sessionId: fc.constantFrom("s1", "s2", null),
         project: fc.constantFrom(projectA, projectB, null),
         outcome: fc.constantFrom("success", "error", "interrupted"),
-        age: fc.nat(days * DAY),
+        age: fc.nat(Math.round(days * DAY)),
         toolUseId: fc.option(fc.nat(30).map((n) => `toolu_${n}`)),
         target: fc.constantFrom("pdf", "review", null),
+        subagent: fc.constantFrom("Explore", "planner", null),
+        durationMs: fc.option(fc.nat(20).map((n) => n * n)),
       })
       .map(({ project, outcome, age, ...fields }) =>
         toolUse({

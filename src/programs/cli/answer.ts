@@ -4,6 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
 import type { StoreMissing } from "../../domain/StoreMissing.ts"
@@ -13,7 +14,10 @@ import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { SpoolFiles } from "../../layers/SpoolFiles.ts"
 import { type Store, StoreLive } from "../../layers/Store.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { TranscriptsLive } from "../../layers/TranscriptsLive.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { Spool } from "../../services/Spool.ts"
+import type { Transcripts } from "../../services/Transcripts.ts"
 import { drainSpool, keepReserve } from "../drainSpool.ts"
 import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
@@ -22,16 +26,26 @@ import { formatTime } from "./time.ts"
 const BUSY_TIMEOUT_MILLIS = 5000
 const CHECKPOINT_PAGES = 1000
 
-/** The store where there is one. */
-export const PresentStoreOnly = Layer.provide(
-  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "fail" }),
-  HomeLive,
-)
-
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
+
+const openStore = (whenMissing: "create" | "fail") =>
+  Layer.provide(
+    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing }),
+    HomeLive,
+  )
+
+/** The store where there is one, or where calls wait in the spool for one. */
+export const PresentStoreOnly = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const spool = yield* Spool
+    return openStore((yield* spool.list).length > 0 ? "create" : "fail")
+  }),
+).pipe(Layer.provide(ReadSpool))
 
 /** The store where there is one, with its spool. */
 export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
+
+const Surroundings = Layer.provideMerge(TranscriptsLive, ProjectResolverLive)
 
 export interface View extends OutputStyle {
   /** A stored time as the person wants it. */
@@ -39,7 +53,7 @@ export interface View extends OutputStyle {
 }
 
 export interface Question<Answer> {
-  readonly ask: Effect.Effect<Answer, PersistenceError, Store | ProjectResolver>
+  readonly ask: Effect.Effect<Answer, PersistenceError | DetailPruned, Store | ProjectResolver | Transcripts>
   /** The JSON value for programs; of no answer where nothing was ever recorded. */
   readonly toJson: (answer: Answer | undefined) => unknown
   /** The text for people. */
@@ -47,7 +61,7 @@ export interface Question<Answer> {
 }
 
 /** What waits in the spool belongs into the answer. */
-const drainFirst = drainSpool().pipe(
+export const drainFirst = drainSpool().pipe(
   Effect.catchTag("PersistenceError", (error) =>
     isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
   ),
@@ -55,16 +69,16 @@ const drainFirst = drainSpool().pipe(
 )
 
 const nothingRecorded = ({ message }: StoreMissing) =>
-  `${message}\nRegister tooltrail-hook for PostToolUse and PostToolUseFailure in your agent's settings; its calls show up from then on.`
+  `${message}\n\`tooltrail install\` registers the hook with your agent; its calls show up from then on.`
 
 /** Asks the store and prints the answer: one JSON value for programs, text for people. */
 export const answer = <Answer>(
   options: { readonly json: boolean; readonly utc?: boolean },
   question: Question<Answer>,
-): Effect.Effect<void, PersistenceError> =>
+): Effect.Effect<void, PersistenceError | DetailPruned> =>
   Effect.gen(function* () {
     const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
-      Effect.provide(Layer.merge(PresentStore, ProjectResolverLive)),
+      Effect.provide(Layer.merge(PresentStore, Surroundings)),
     )
     if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))
     const now = yield* Clock.currentTimeMillis

@@ -7,23 +7,35 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
 import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
+import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
+import type { AlreadyReconciling } from "../reconcile.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
 import { backup } from "./backup.ts"
+import { coverage } from "./coverage.ts"
 import { described } from "./described.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
+import { exportCommand } from "./export.ts"
 import { hook } from "./hook.ts"
 import { importCalls } from "./import.ts"
+import { install } from "./install.ts"
 import { log } from "./log.ts"
 import { findSlip } from "./options.ts"
+import { prune } from "./prune.ts"
+import { reconcile } from "./reconcile.ts"
 import { restore } from "./restore.ts"
 import { serve } from "./serve.ts"
 import { session } from "./session.ts"
+import { status } from "./status.ts"
 import { outputStyle } from "./terminal.ts"
 import { tool } from "./tool.ts"
 import { tools } from "./tools.ts"
 import { top } from "./top.ts"
+import { trend } from "./trend.ts"
+import { uninstall } from "./uninstall.ts"
+import { unused } from "./unused.ts"
 import { version } from "./version.ts"
 
 export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {}
@@ -33,7 +45,28 @@ const tooltrail = Command.make("tooltrail").pipe(
     "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
     "tooltrail top --since 7d",
   ),
-  Command.withSubcommands([top, tool, session, tools, log, importCalls, doctor, backup, restore, hook, serve]),
+  Command.withSubcommands([
+    install,
+    status,
+    uninstall,
+    top,
+    tool,
+    session,
+    trend,
+    tools,
+    unused,
+    log,
+    importCalls,
+    reconcile,
+    coverage,
+    doctor,
+    backup,
+    restore,
+    exportCommand,
+    prune,
+    hook,
+    serve,
+  ]),
 )
 
 const run = Command.run(tooltrail, {
@@ -69,7 +102,14 @@ export const runCommandLine = (
   argv: ReadonlyArray<string>,
 ): Effect.Effect<
   void,
-  WrongUsage | PersistenceError | NoSuchPath | CannotServe | NeedsAttention,
+  | WrongUsage
+  | PersistenceError
+  | DetailPruned
+  | NoSuchPath
+  | AlreadyReconciling
+  | CannotServe
+  | NeedsAttention
+  | UnusableSettings,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {

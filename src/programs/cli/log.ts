@@ -12,6 +12,10 @@ import { renderNone } from "./usageTable.ts"
 
 const outcome = (event: ToolUsageEvent) => (event.success === 1 ? "ok" : (event.failure_kind ?? "failed"))
 
+/** What is told by the times in a transcript only is marked. */
+const took = ({ duration_ms, duration_is_estimated }: ToolUsageEvent): string =>
+  duration_ms === null ? "" : `${duration_is_estimated === 1 ? "~" : ""}${duration_ms} ms`
+
 export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, folder, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
@@ -38,7 +42,7 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
               {
                 title: "TOOK",
                 align: "right",
-                value: (row) => (row.duration_ms === null ? "" : `${row.duration_ms} ms`),
+                value: took,
               },
               ...(scope.selection === AllProjects ? [{ title: "PROJECT", value: projectName }] : []),
               { title: "SUBAGENT", value: (row) => row.subagent ?? "" },

@@ -3,34 +3,110 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
+import { toEpochMillis } from "../../domain/Timestamp.ts"
+import type { Run } from "../../domain/UsageReport.ts"
+import { Projects } from "../../services/Projects.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
-import { answer } from "./answer.ts"
+import { UsageReports } from "../../services/UsageReports.ts"
+import { answer, type View } from "./answer.ts"
 import { described } from "./described.ts"
+import { duration } from "./figures.ts"
 import { argument, json, utc } from "./options.ts"
-import { renderNone, renderUsage } from "./usageTable.ts"
+import { projectNames } from "./projectNames.ts"
+import { countsToJson, rowToJson } from "./reportJson.ts"
+import { cut, renderDetails } from "./text.ts"
+import { describeOutcome, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
+
+/** How many runs of one tool are shown of the beginning, and of the end. */
+const RUNS_SHOWN = 5
+const RUN_WIDTH = 24
+
+/** How many tools are shown; the whole is to fit on one screen. */
+const TOOLS_SHOWN = 12
+
+const inBrief = (order: ReadonlyArray<Run>, { glyphs }: View): ReadonlyArray<string> => {
+  const shown = order.map((run) => {
+    const name = cut(printable(run.key), RUN_WIDTH, { glyphs })
+    return run.times > 1 ? `${name} ${glyphs.times}${run.times}` : name
+  })
+  const between = shown.length - 2 * RUNS_SHOWN
+  return between > 1
+    ? [...shown.slice(0, RUNS_SHOWN), `${glyphs.cut} ${between} more ${glyphs.cut}`, ...shown.slice(-RUNS_SHOWN)]
+    : shown
+}
 
 export const session = Command.make("session", { id, json, utc }, ({ id, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
       const events = yield* UsageEvents
+      const reports = yield* UsageReports
+      const projects = yield* Projects
       const chosen = Option.isSome(id) ? id : yield* events.getNewestSession
-      return Option.isSome(chosen)
-        ? { id: chosen.value, rows: yield* events.getUsageForSession(chosen.value) }
-        : { id: undefined, rows: [] }
+      return {
+        chosen,
+        report: Option.flatten(yield* Effect.transposeMapOption(chosen, reports.getSessionReport)),
+        projects: yield* projects.getAll,
+      }
     }),
-    toJson: (answer) => answer?.rows ?? [],
-    render: ({ id, rows }, view) =>
-      rows.length > 0
-        ? `${view.colors.dim("Session")} ${printable(id ?? "")}\n\n${renderUsage(
-            "TOOL",
-            rows.map(({ tool_name, ...counts }) => ({ key: tool_name, ...counts })),
-            view,
-          )}`
-        : renderNone(
-            id === undefined ? "No call with a session is recorded." : `No calls of the session ${id}.`,
-            "`tooltrail log --all-projects --json` shows the newest calls with their sessions.",
-          ),
+    toJson: (answer) => {
+      if (answer === undefined || Option.isNone(answer.report)) return []
+      const { sessionId, span, rows, projects } = answer.report.value
+      return rows.map((row) => ({
+        ...rowToJson("tool", row),
+        session_id: sessionId,
+        session_began: span.from,
+        session_ended: span.until,
+        projects: countsToJson("project", projects, answer.projects),
+      }))
+    },
+    render: ({ chosen, report, projects }, view) => {
+      if (Option.isNone(report)) {
+        return renderNone(
+          Option.match(chosen, {
+            onNone: () => "No call with a session is recorded.",
+            onSome: (session) => `No calls of the session ${session}.`,
+          }),
+          "`tooltrail log --all-projects --json` shows the newest calls with their sessions.",
+        )
+      }
+      const { sessionId, span, total, rows, order, ...where } = report.value
+      const millis = toEpochMillis(span.until) - toEpochMillis(span.from)
+      const nameOf = projectNames(projects)
+      return [
+        renderDetails(
+          [
+            { label: "Session", parts: [sessionId] },
+            {
+              label: "Project",
+              parts:
+                where.projects.length === 1
+                  ? where.projects.map(({ key }) => nameOf(key))
+                  : namedCounts(where.projects, nameOf),
+            },
+            {
+              label: "Time",
+              parts: [
+                `${view.time(span.from)} to ${view.time(span.until)}`,
+                ...(millis > 0 ? [duration(millis, view.glyphs)] : []),
+              ],
+            },
+            { label: "Calls", parts: describeOutcome(total) },
+            { label: "Subagents", parts: namedCounts(where.subagents) },
+            { label: "Order", parts: inBrief(order, view), separator: ` ${view.glyphs.arrow}` },
+          ],
+          view,
+        ),
+        "",
+        renderUsage(rows.slice(0, TOOLS_SHOWN), { title: "TOOL", span, withoutSessions: true }, view),
+        ...(rows.length > TOOLS_SHOWN ? ["", `${rows.length - TOOLS_SHOWN} more; --json shows all.`] : []),
+      ].join("\n")
+    },
   }),
-).pipe(described("What one session used.", "tooltrail session 8bbcceab-0b3e-4e24-98c9-ec146b1ca8c6"))
+).pipe(
+  described(
+    "What one session used, from when to when, in which order, and what failed.",
+    "tooltrail session 8bbcceab-0b3e-4e24-98c9-ec146b1ca8c6",
+  ),
+)

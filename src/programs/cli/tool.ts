@@ -1,31 +1,85 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { AllProjects } from "../../domain/Project.ts"
 import { format } from "../../domain/TimeWindow.ts"
-import { UsageEvents } from "../../services/UsageEvents.ts"
+import type { NeighbourCount } from "../../domain/UsageReport.ts"
+import { Projects } from "../../services/Projects.ts"
+import { UsageReports } from "../../services/UsageReports.ts"
+import { counted } from "../counted.ts"
 import { answer, resolveScope } from "./answer.ts"
 import { described } from "./described.ts"
 import { argument, folder, json, since, utc } from "./options.ts"
-import { renderNone, renderUsage } from "./usageTable.ts"
+import { projectNames } from "./projectNames.ts"
+import { countsToJson, rowToJson } from "./reportJson.ts"
+import { renderDetails } from "./text.ts"
+import { describeWindow, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const name = argument("name", "The tool's name as the agent calls it.")
+
+/** What is next to a tool, or what is there where no call is. */
+const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
+  namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
 export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
       const scope = yield* resolveScope(folder)
-      const events = yield* UsageEvents
-      return { scope, usage: yield* events.getUsageForTool(name, scope.selection, since) }
+      const reports = yield* UsageReports
+      const projects = yield* Projects
+      return {
+        scope,
+        report: yield* reports.getToolReport(name, scope.selection, since),
+        projects: yield* projects.getAll,
+      }
     }),
-    toJson: (answer) => (answer === undefined ? null : Option.getOrNull(answer.usage)),
-    render: ({ scope, usage }, view) =>
-      Option.match(usage, {
-        onSome: ({ tool_name, ...counts }) => renderUsage("TOOL", [{ key: tool_name, ...counts }], view),
-        onNone: () =>
-          renderNone(
-            `No calls of ${name} in the last ${format(since)} ${scope.description}.`,
-            "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
-          ),
-      }),
+    toJson: (answer) => {
+      if (answer === undefined || Option.isNone(answer.report)) return null
+      const { row, days, before, after, projects, subagents, targets } = answer.report.value
+      return {
+        ...rowToJson("tool", row),
+        days,
+        before: countsToJson("tool", before),
+        after: countsToJson("tool", after),
+        projects: countsToJson("project", projects, answer.projects),
+        subagents: countsToJson("subagent", subagents),
+        targets: countsToJson("target", targets),
+      }
+    },
+    render: ({ scope, report, projects }, view) => {
+      const period = `in the last ${format(since)} ${scope.description}`
+      if (Option.isNone(report)) {
+        return renderNone(
+          `No calls of ${name} ${period}.`,
+          "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
+        )
+      }
+      const { span, row, days, before, after, ...where } = report.value
+      return [
+        renderDetails(
+          [
+            { label: "Tool", parts: [name] },
+            { label: "Calls", parts: describeWindow(row, period, since, view) },
+            { label: "Days", parts: [`${counted(days, "day")} of UTC`] },
+            {
+              label: "Projects",
+              parts: scope.selection === AllProjects ? namedCounts(where.projects, projectNames(projects)) : [],
+            },
+            { label: "Subagents", parts: namedCounts(where.subagents) },
+            { label: "Targets", parts: namedCounts(where.targets) },
+            { label: "Before it", parts: named(before, "the session's start") },
+            { label: "After it", parts: named(after, "the session's end") },
+          ],
+          view,
+        ),
+        "",
+        renderUsage([row], { title: "TOOL", span }, view),
+      ].join("\n")
+    },
   }),
-).pipe(described("How often one tool was used lately.", "tooltrail tool Bash --since 24h"))
+).pipe(
+  described(
+    "How one tool was used lately: how often and how well, what was called before and after it, and where.",
+    "tooltrail tool Bash --since 24h",
+  ),
+)

@@ -2,9 +2,9 @@ import { isUtf8 } from "node:buffer"
 import { timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { ProjectResolver } from "../../services/ProjectResolver.ts"
 import { receiveFrom } from "../receiveHookEvent.ts"
+import { startReconcile } from "../startReconcile.ts"
 import { readBody } from "./readBody.ts"
 import type { Recorder } from "./recorder.ts"
 
@@ -39,9 +39,10 @@ const takeCall = (request: IncomingMessage, recorder: Recorder): Effect.Effect<A
     const bytes = yield* readBody(request, LARGEST_BODY_BYTES)
     if (!isUtf8(bytes)) yield* Effect.logWarning("the payload is not UTF-8")
     // The server's own environment says nothing of its clients.
-    const use = yield* receiveFrom(bytes.toString("utf8"), {})
-    if (Option.isNone(use)) return accepted
-    const outcome = yield* recorder.record(use.value)
+    const event = yield* receiveFrom(bytes.toString("utf8"), {})
+    if (event._tag === "SessionBoundary") yield* startReconcile
+    if (event._tag !== "ToolUsed") return accepted
+    const outcome = yield* recorder.record(event.use)
     return outcome === "lost" ? refuse(503, "neither the store nor the spool can be written") : accepted
   }).pipe(
     Effect.catchTags({

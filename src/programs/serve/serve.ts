@@ -1,13 +1,11 @@
-import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { PersistenceError } from "../../domain/PersistenceError.ts"
+import type { PersistenceError } from "../../domain/PersistenceError.ts"
 import { HookEnvironment } from "../../layers/HookEnvironment.ts"
-import { holdLock } from "../../layers/holdLock.ts"
-import { makeHomeFolder } from "../../layers/homeFolder.ts"
+import { holdHomeLock } from "../../layers/holdHomeLock.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { ProjectResolverRemembering } from "../../layers/ProjectResolverRemembering.ts"
-import { tokenFile } from "../../layers/tokenFile.ts"
+import { tokenFile, tokenPath } from "../../layers/tokenFile.ts"
 import { Home } from "../../services/Home.ts"
 import { CannotServe } from "./CannotServe.ts"
 import { makeHookApp } from "./hookApp.ts"
@@ -22,22 +20,16 @@ const Resolver = Layer.provide(
 const serving = (port: number) =>
   Effect.gen(function* () {
     const home = yield* Home
-    yield* Effect.try({
-      try: () => makeHomeFolder(home.directory),
-      catch: (cause) =>
-        new PersistenceError({ operation: `make the folder ${home.directory}`, reason: "unavailable", cause }),
-    })
-    yield* holdLock(join(home.directory, "serve.lock")).pipe(
+    yield* holdHomeLock("serve").pipe(
       Effect.catchTag(
         "LockHeld",
         () => new CannotServe({ message: `tooltrail serve is running already for ${home.directory}` }),
       ),
     )
-    const tokenPath = join(home.directory, "serve.token")
-    const token = yield* tokenFile(tokenPath)
+    const token = yield* tokenFile(tokenPath(home))
     const recorder = yield* makeRecorder
     const actualPort = yield* listen(port, (port) => makeHookApp({ port, token, recorder }))
-    yield* Effect.logInfo(`listening on http://127.0.0.1:${actualPort}/hook; the bearer token is in ${tokenPath}`)
+    yield* Effect.logInfo(`listening on http://127.0.0.1:${actualPort}/hook; the bearer token is in ${tokenPath(home)}`)
     return yield* Effect.never
   })
 

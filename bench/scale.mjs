@@ -1,0 +1,287 @@
+// Times the questions on stores of many events, in process: node bench/scale.mjs [--events 1000000]. Needs `npm run build`.
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs"
+import { cpus, totalmem } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import Database from "better-sqlite3"
+import Table from "cli-table3"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { StoreLive } from "../dist/lib/layers/Store.js"
+import { recordToolUses } from "../dist/lib/programs/recordToolUses.js"
+import { DrainLedger } from "../dist/lib/services/DrainLedger.js"
+import { Home } from "../dist/lib/services/Home.js"
+import { ToolRegistry } from "../dist/lib/services/ToolRegistry.js"
+import { UsageEvents } from "../dist/lib/services/UsageEvents.js"
+import { UsageRollups } from "../dist/lib/services/UsageRollups.js"
+import { END, generateEvents, projectHash, toolName } from "./scaleData.mjs"
+
+const SMALL = 100_000
+const { values } = parseArgs({ options: { events: { type: "string", default: "1000000" } } })
+const size = Number(values.events)
+if (!(Number.isSafeInteger(size) && size >= SMALL)) {
+  throw new Error(`--events: ${JSON.stringify(values.events)} is not a whole number from ${SMALL}`)
+}
+
+const data = join(import.meta.dirname, ".data")
+const INSERT = `
+  INSERT INTO tool_usage_events (
+    tool_name, session_id, project_hash, success, created_at, agent, tool_use_id, duration_ms, subagent, failure_kind, source)
+  VALUES (@tool, @session, @project, @success, @at, 'claude-code', @id, @duration, @subagent,
+    iif(@success, NULL, 'error'), 'hook')
+  ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING`
+
+const homeAt = (directory) =>
+  Layer.succeed(Home, {
+    directory,
+    database: join(directory, "tooltrail.db"),
+    log: join(directory, "tooltrail.log"),
+    spool: join(directory, "spool"),
+  })
+
+const storeAt = (directory) =>
+  Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "create" }), homeAt(directory))
+
+/** Its present is the end of the data. */
+const fixedClock = Object.assign(Object.create(Clock.make()), {
+  currentTimeMillis: Effect.succeed(END),
+  unsafeCurrentTimeMillis: () => END,
+})
+const run = (directory, effect) =>
+  Effect.runPromise(effect.pipe(Effect.provide(storeAt(directory)), Effect.withClock(fixedClock)))
+
+const seconds = (since) => (performance.now() - since) / 1000
+
+/** A store of so many events, made unless it was made before. */
+const storeOf = async (events) => {
+  const directory = join(data, `events-${events}`)
+  if (existsSync(directory)) return directory
+  const draft = `${directory}.draft`
+  rmSync(draft, { recursive: true, force: true })
+  mkdirSync(draft, { recursive: true, mode: 0o700 })
+  await run(draft, Effect.void)
+  const started = performance.now()
+  const database = new Database(join(draft, "tooltrail.db"))
+  database.pragma("synchronous = OFF")
+  database.pragma("cache_size = -256000")
+  const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all()
+  for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
+  const insert = database.prepare(INSERT)
+  database.transaction(() => {
+    for (const event of generateEvents(events)) insert.run(event)
+  })()
+  database.exec(`
+    UPDATE rollup_state SET filled_to = 0, fill_until = ${events};
+    INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, usage_count, last_used_at)
+    SELECT tool_name, 'builtin', 'global', 'bench', project_hash, count(*), max(created_at)
+    FROM tool_usage_events GROUP BY tool_name, project_hash`)
+  for (const { sql } of triggers) database.exec(sql)
+  database.close()
+  const made = seconds(started)
+  const filling = performance.now()
+  await run(
+    draft,
+    Effect.flatMap(UsageRollups, ({ fillStep }) => Effect.repeat(fillStep(20_000), { while: (areLeft) => areLeft })),
+  )
+  renameSync(draft, directory)
+  console.log(`made ${events} events in ${made.toFixed(0)} s, and their sums in ${seconds(filling).toFixed(0)} s`)
+  return directory
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
+
+const RUNS = 25
+const timed = (effect) =>
+  Effect.gen(function* () {
+    const times = []
+    for (let n = 0; n < RUNS + 5; n++) {
+      const started = performance.now()
+      yield* effect
+      if (n >= 5) times.push(performance.now() - started)
+    }
+    return median(times)
+  })
+
+const project = projectHash(0)
+const tool = toolName(0)
+
+const questions = Effect.gen(function* () {
+  const events = yield* UsageEvents
+  const registry = yield* ToolRegistry
+  const days = (amount) => ({ amount, unit: "days" })
+  const [newest] = yield* events.getNewest(project, 1)
+  return {
+    "getUsageSince 1 day": events.getUsageSince(project, days(1)),
+    "getUsageSince 7 days": events.getUsageSince(project, days(7)),
+    "getUsageSince 30 days": events.getUsageSince(project, days(30)),
+    "getUsageSince 90 days": events.getUsageSince(project, days(90)),
+    "getUsageForTool 7 days": events.getUsageForTool(tool, project, days(7)),
+    getUsageForSession: events.getUsageForSession(newest.session_id),
+    tools: registry.getAvailableForSession(project),
+  }
+})
+const bars = [1, 2, 3, 5, 1, 1, 5]
+
+const timings = (directory) =>
+  run(
+    directory,
+    Effect.flatMap(questions, (named) =>
+      Effect.all(Object.fromEntries(Object.entries(named).map(([name, question]) => [name, timed(question)]))),
+    ),
+  )
+
+const newTable = (head, ...aligns) =>
+  new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: ["left", ...aligns.concat(head.slice(1).map(() => "right"))],
+  })
+
+const small = await storeOf(SMALL)
+const large = await storeOf(size)
+console.log(
+  `\n${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, SQLite ${new Database(":memory:").prepare("SELECT sqlite_version()").pluck().get()}\n`,
+)
+const [atSmall, atLarge] = [await timings(small), await timings(large)]
+const table = newTable([`median of ${RUNS}, ms`, `${SMALL} events`, `${size} events`, "×", "asked"])
+for (const [place, name] of Object.keys(atLarge).entries()) {
+  const [before, after] = [atSmall[name], atLarge[name]]
+  table.push([name, before.toFixed(2), after.toFixed(2), (after / before).toFixed(1), `≤ ${bars[place]}`])
+}
+console.log(table.toString())
+
+// Writes go to copies, so that the stores stay as they are.
+const scratch = join(data, "scratch")
+rmSync(scratch, { recursive: true, force: true })
+mkdirSync(scratch, { recursive: true, mode: 0o700 })
+
+const FIXED = `
+  CREATE TABLE tool_usage_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tool_name TEXT NOT NULL, session_id TEXT, project_hash TEXT,
+    success INTEGER NOT NULL DEFAULT 1, created_at TEXT NOT NULL DEFAULT (datetime('now')));
+  CREATE INDEX idx_tool_usage_events_tool ON tool_usage_events(tool_name, created_at DESC);
+  CREATE INDEX idx_tool_usage_events_session ON tool_usage_events(session_id) WHERE session_id IS NOT NULL;
+  CREATE INDEX idx_tool_usage_events_project_time ON tool_usage_events(project_hash, created_at DESC);`
+
+const openPlain = (name, schema) => {
+  const database = new Database(join(scratch, name))
+  database.pragma("journal_mode = WAL")
+  database.pragma("synchronous = NORMAL")
+  database.exec(schema)
+  return database
+}
+
+/** The store's own schema, without the triggers. */
+const tableOf = (directory) => {
+  const store = new Database(join(directory, "tooltrail.db"), { readonly: true })
+  const statements = store
+    .prepare(
+      "SELECT sql FROM sqlite_schema WHERE tbl_name = 'tool_usage_events' AND type IN ('table', 'index') AND sql IS NOT NULL",
+    )
+    .pluck()
+    .all()
+  store.close()
+  return statements.join(";\n")
+}
+
+const BULK = SMALL
+const bulk = [...generateEvents(BULK)]
+const fill = (database, insert) =>
+  database.transaction(() => {
+    for (const event of bulk) insert.run(event)
+  })()
+
+// One event, each in a transaction of its own: turn about, into tables that hold as much already.
+const plain = openPlain("plain.db", FIXED)
+const plainInsert = plain.prepare(
+  "INSERT INTO tool_usage_events (tool_name, session_id, project_hash, success, created_at) VALUES (@tool, @session, @project, @success, @at)",
+)
+fill(plain, plainInsert)
+const whole = join(scratch, "whole")
+mkdirSync(whole, { mode: 0o700 })
+await run(whole, Effect.void)
+const ours = new Database(join(whole, "tooltrail.db"))
+ours.pragma("synchronous = NORMAL")
+const ourInsert = ours.prepare(INSERT)
+fill(ours, ourInsert)
+const times = { plain: [], ours: [] }
+for (const event of generateEvents(20_000, 7)) {
+  let started = performance.now()
+  plainInsert.run(event)
+  times.plain.push(performance.now() - started)
+  started = performance.now()
+  ourInsert.run({ ...event, id: `${event.id}-again` })
+  times.ours.push(performance.now() - started)
+}
+ours.close()
+plain.close()
+const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+const one = newTable(["one event, µs", "median", "mean"])
+for (const [name, label] of [
+  ["plain", "plain insert, three fixed indexes"],
+  ["ours", "with all columns, the unique index and the sums"],
+]) {
+  one.push([label, (median(times[name]) * 1000).toFixed(1), (mean(times[name]) * 1000).toFixed(1)])
+}
+one.push([
+  "×",
+  (median(times.ours) / median(times.plain)).toFixed(2),
+  (mean(times.ours) / mean(times.plain)).toFixed(2),
+])
+console.log(one.toString())
+
+// Many at once: a loop in one transaction into the same table and indexes, and what an import does.
+const looped = openPlain("looped.db", tableOf(small))
+const loopInsert = looped.prepare(INSERT)
+const started = performance.now()
+fill(looped, loopInsert)
+const loopRate = BULK / seconds(started)
+looped.close()
+
+const uses = bulk.map(({ tool, session, project, success, at, id, duration, subagent }) => ({
+  toolName: tool,
+  agent: "claude-code",
+  sessionId: session,
+  projectHash: project,
+  projectRoot: null,
+  success: success === 1,
+  usedAt: at,
+  toolUseId: id,
+  durationMs: duration,
+  durationIsEstimated: false,
+  subagent,
+  target: null,
+  serverName: null,
+  failureKind: success === 1 ? null : "error",
+  source: "transcript",
+}))
+const batched = join(scratch, "batched")
+mkdirSync(batched, { mode: 0o700 })
+const importRate = await run(
+  batched,
+  Effect.gen(function* () {
+    const { atomically } = yield* DrainLedger
+    const started = performance.now()
+    for (let from = 0; from < uses.length; from += 8000)
+      yield* atomically(recordToolUses(uses.slice(from, from + 8000)))
+    return BULK / seconds(started)
+  }),
+)
+const many = newTable([`${BULK} events at once`, "a second", "share"])
+many.push(["plain loop in one transaction, same indexes", loopRate.toFixed(0), "100%"])
+many.push([
+  "recordToolUses in batches of 8,000",
+  importRate.toFixed(0),
+  `${((importRate / loopRate) * 100).toFixed(0)}%`,
+])
+console.log(many.toString())
+rmSync(scratch, { recursive: true, force: true })
+
+const bytes = newTable(["bytes an event", ""])
+const store = new Database(join(large, "tooltrail.db"), { readonly: true })
+const parts = store.prepare("SELECT name, sum(pgsize) AS bytes FROM dbstat GROUP BY name ORDER BY bytes DESC").all()
+for (const { name, bytes: total } of parts) if (total / size >= 0.05) bytes.push([name, (total / size).toFixed(1)])
+store.close()
+bytes.push(["in all", (statSync(join(large, "tooltrail.db")).size / size).toFixed(1)])
+console.log(bytes.toString())

@@ -1,0 +1,20 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import { addEventsToRollups, createTriggers, dropTriggers } from "./rollupStatements.ts"
+
+/** Adds the events with ids above `after`, up to `last`, to the sums. */
+export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
+  Effect.forEach(addEventsToRollups, (statement) => sql.unsafe(statement, [after, last]), { discard: true })
+
+const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>
+  Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+
+/**
+ * Runs an effect without the triggers that keep the sums. To be run in a transaction: nobody else ever sees the store without
+ * them. Triggers that only look away would still make each statement several times slower.
+ */
+export const withoutTriggers =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    runAll(sql, dropTriggers).pipe(Effect.zipRight(effect), Effect.zipLeft(runAll(sql, createTriggers)))

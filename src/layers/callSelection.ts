@@ -1,0 +1,58 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type * as Statement from "@effect/sql/Statement"
+import * as Schema from "effect/Schema"
+import { AllProjects, ProjectSelection } from "../domain/Project.ts"
+import { TimestampText } from "../domain/TimestampText.ts"
+import { inferToolType } from "../domain/ToolName.ts"
+import type { ReportDimension } from "../domain/Usage.ts"
+
+/** Which calls a query is about. */
+export const CallSelection = Schema.Struct({
+  project: ProjectSelection,
+  /** The first second; from the beginning of time where it is left out. */
+  from: Schema.optional(TimestampText),
+  tool: Schema.optional(Schema.String),
+  session: Schema.optional(Schema.String),
+})
+export type CallSelection = typeof CallSelection.Type
+
+export const ofProject = (sql: SqlClient.SqlClient, project: ProjectSelection): Statement.Fragment =>
+  project === AllProjects ? sql`1` : sql`project_hash IS ${project}`
+
+/** The condition that selects them. */
+export const selected = (sql: SqlClient.SqlClient, { project, from, tool, session }: CallSelection) =>
+  sql.and([
+    ofProject(sql, project),
+    ...(from === undefined ? [] : [sql`created_at >= ${from}`]),
+    ...(tool === undefined ? [] : [sql`tool_name = ${tool}`]),
+    ...(session === undefined ? [] : [sql`session_id = ${session}`]),
+  ])
+
+const columnOf = {
+  tool: "tool_name",
+  target: "target",
+  server: "server_name",
+  agent: "agent",
+  project: "project_hash",
+  subagent: "subagent",
+} as const
+
+/** The value a call has in a dimension. What kind a tool is, only the program knows: `tools` are the names there are. `time` is the column of times. */
+export const keyIn = (
+  sql: SqlClient.SqlClient,
+  dimension: ReportDimension,
+  tools: ReadonlyArray<string>,
+  time: "created_at" | "at" = "created_at",
+): Statement.Fragment => {
+  if (dimension === "day") return sql`substr(${sql(time)}, 1, 10)`
+  if (dimension !== "type") return sql`${sql(columnOf[dimension])}`
+  const types = [...new Set(tools.map(inferToolType))]
+  return types.reduce<Statement.Fragment>(
+    (rest, type) =>
+      sql`CASE WHEN ${sql.in(
+        "tool_name",
+        tools.filter((tool) => inferToolType(tool) === type),
+      )} THEN ${type} ELSE ${rest} END`,
+    sql`NULL`,
+  )
+}

@@ -1,0 +1,135 @@
+import { durationBounds } from "../domain/durationBuckets.ts"
+
+/** What sets one series of calls apart from another; what is summed is summed within a series. */
+export const seriesColumns = ["tool_name", "project_hash", "agent", "subagent", "target", "server_name"] as const
+
+export const bucketColumns = [...durationBounds.keys(), durationBounds.length].map((place) => `durations_${place}`)
+
+const sumColumns = ["uses", "failures", "interruptions", "duration_ms", ...bucketColumns]
+
+/** The tables of sums, with the number of characters of `created_at` that name their period. */
+const periods = [
+  { table: "usage_by_hour", period: "hour", characters: 13 },
+  { table: "usage_by_day", period: "day", characters: 10 },
+] as const
+
+const inBucket = (place: number, call: string): string => {
+  const above = durationBounds[place - 1]
+  const below = durationBounds[place]
+  const bounds = [
+    ...(above === undefined ? [] : [`${call}.duration_ms >= ${above}`]),
+    ...(below === undefined ? [] : [`${call}.duration_ms < ${below}`]),
+  ]
+  return `coalesce(${bounds.join(" AND ")}, 0)`
+}
+
+/** What one call adds to each of the sums. `call` is the alias of its row. */
+const shares = (call: string): ReadonlyArray<string> => [
+  "1",
+  `(${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted')`,
+  `(${call}.success = 0 AND ${call}.failure_kind IS 'interrupted')`,
+  `coalesce(${call}.duration_ms, 0)`,
+  ...bucketColumns.map((_, place) => inBucket(place, call)),
+]
+
+const isOfSeries = (call: string) => seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
+
+const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
+
+const upsert = (table: string, period: string, source: string) => `
+  INSERT INTO ${table} (series_id, ${period}, last_used, ${sumColumns.join(", ")})
+  ${source}
+  ON CONFLICT (series_id, ${period}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
+
+const createTables = [
+  `CREATE TABLE usage_series (id INTEGER PRIMARY KEY, ${seriesColumns.map((name) => `${name} TEXT`).join(", ")})`,
+  `CREATE INDEX idx_usage_series_tool ON usage_series(${seriesColumns.join(", ")})`,
+  "CREATE INDEX idx_usage_series_project ON usage_series(project_hash)",
+  ...periods.map(
+    ({ table, period }) => `
+      CREATE TABLE ${table} (
+        series_id INTEGER NOT NULL, ${period} TEXT NOT NULL, last_used TEXT NOT NULL,
+        ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
+        PRIMARY KEY (series_id, ${period})) WITHOUT ROWID`,
+  ),
+  // One row. The sums hold the events up to `filled_to` and those after `fill_until`; between them are old events that are
+  // still to be added.
+  "CREATE TABLE rollup_state (filled_to INTEGER NOT NULL, fill_until INTEGER NOT NULL, pruned_before TEXT)",
+]
+
+const addNew = `
+  INSERT INTO usage_series (${seriesColumns.join(", ")})
+  SELECT ${seriesColumns.map((column) => `new.${column}`).join(", ")}
+  WHERE NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("new")});
+  ${periods
+    .map(({ table, period, characters }) =>
+      upsert(
+        table,
+        period,
+        `SELECT s.id, substr(new.created_at, 1, ${characters}), new.created_at, ${shares("new").join(", ")}
+         FROM usage_series s WHERE ${isOfSeries("new")}`,
+      ),
+    )
+    .join("")}`
+
+const takeAway = sumColumns.map((column, place) => `${column} = ${column} - ${shares("old")[place]}`).join(", ")
+
+const takeOldAway = `
+${periods
+  .map(({ table, period, characters }) => {
+    const row = `series_id = (SELECT s.id FROM usage_series s WHERE ${isOfSeries("old")})
+      AND ${period} = substr(old.created_at, 1, ${characters})`
+    return `
+      DELETE FROM ${table} WHERE ${row} AND uses = 1;
+      UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
+        SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
+        WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
+          AND (s.id <= filled_to OR s.id > fill_until)) END
+      WHERE ${row};`
+  })
+  .join("")}`
+
+const isOldAdded = "(SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)"
+
+const keepPruned = `
+  CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
+  WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`
+
+const triggers = {
+  roll_up_event: `AFTER INSERT ON tool_usage_events BEGIN ${addNew} END`,
+  roll_back_event: `AFTER DELETE ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} END`,
+  roll_over_event: `
+    AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
+    ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} ${addNew} END`,
+}
+
+/** The triggers that keep the sums in the same statement as the event. */
+export const createTriggers: ReadonlyArray<string> = Object.entries(triggers).map(
+  ([name, rest]) => `CREATE TRIGGER ${name} ${rest}`,
+)
+export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((name) => `DROP TRIGGER ${name}`)
+
+/**
+ * Makes the tables of sums, empty, and what keeps them. A pruned call that comes again, as from an old transcript, is one of
+ * the sums still, and its own row is not to come back.
+ */
+export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers, keepPruned]
+
+/** Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. */
+export const addEventsToRollups: ReadonlyArray<string> = [
+  `INSERT INTO usage_series (${seriesColumns.join(", ")})
+   SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
+   WHERE e.id > ? AND e.id <= ? AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`,
+  ...periods.map(({ table, period, characters }) =>
+    upsert(
+      table,
+      period,
+      `SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at),
+         ${shares("e")
+           .map((share) => `sum(${share})`)
+           .join(", ")}
+       FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
+       WHERE e.id > ? AND e.id <= ? GROUP BY s.id, period`,
+    ),
+  ),
+]

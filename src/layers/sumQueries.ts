@@ -1,0 +1,71 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Schema from "effect/Schema"
+import { ProjectSelection } from "../domain/Project.ts"
+import { BinUnit, binCharacters } from "../domain/ReportSpan.ts"
+import { TimestampText } from "../domain/TimestampText.ts"
+import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
+import { ReportDimension } from "../domain/Usage.ts"
+import { KeyCount, SumCell } from "../domain/UsageReport.ts"
+import { CallSelection, keyIn, ofProject } from "./callSelection.ts"
+import { usageSums } from "./usageSums.ts"
+
+/** The sums of reports: what can be added up, and so told from sums as well as from the events. */
+export const makeSumQueries = (sql: SqlClient.SqlClient) => {
+  /** By key and bin, within a window that begins at `windowFrom` and in what the selection holds before it. */
+  const cells = SqlSchema.findAll({
+    Request: Schema.typeSchema(
+      Schema.Struct({
+        dimension: ReportDimension,
+        selection: CallSelection,
+        windowFrom: TimestampText,
+        unit: BinUnit,
+      }),
+    ),
+    Result: SumCell,
+    execute: ({ dimension, selection, windowFrom, unit }) => sql`
+      SELECT ${keyIn(sql, dimension, [], "at")} AS key, at >= ${windowFrom} AS in_window,
+        substr(at, 1, ${binCharacters[unit]}) AS bin, sum(uses) AS usage_count, sum(failures) AS failures,
+        sum(interruptions) AS interruptions, max(last_used) AS last_used
+      FROM (${usageSums(sql, selection, { cuts: [windowFrom], finest: unit })})
+      GROUP BY 1, 2, 3`,
+  })
+
+  const counts = SqlSchema.findAll({
+    Request: Schema.typeSchema(Schema.Struct({ dimension: ReportDimension, selection: CallSelection })),
+    Result: KeyCount,
+    execute: ({ dimension, selection }) => {
+      const key = keyIn(sql, dimension, [], "at")
+      return sql`
+        SELECT ${key} AS key, sum(uses) AS usage_count FROM (${usageSums(sql, selection)})
+        WHERE ${key} IS NOT NULL
+        GROUP BY 1 ORDER BY usage_count DESC, key`
+    },
+  })
+
+  /** By way of the registry, which knows every project there are calls of, so that not every call is looked at. */
+  const first = SqlSchema.single({
+    Request: Schema.typeSchema(ProjectSelection),
+    Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
+    execute: (project) => sql`
+      SELECT min((SELECT min(created_at) FROM tool_usage_events WHERE project_hash IS known.project_hash)) AS first
+      FROM (SELECT DISTINCT project_hash FROM tool_registry WHERE ${ofProject(sql, project)}) AS known`,
+  })
+
+  const beginOfUnit = {
+    day: sql`substr(at, 1, 10)`,
+    week: sql`date(at, '-6 days', 'weekday 1')`,
+    month: sql`substr(at, 1, 7) || '-01'`,
+  }
+
+  const trend = SqlSchema.findAll({
+    Request: Schema.typeSchema(Schema.Struct({ selection: CallSelection, unit: TrendUnit })),
+    Result: TrendPoint,
+    execute: ({ selection, unit }) => sql`
+      SELECT ${beginOfUnit[unit]} AS "from", sum(uses) AS usage_count, sum(failures) AS failures,
+        sum(interruptions) AS interruptions
+      FROM (${usageSums(sql, selection)}) GROUP BY 1 ORDER BY 1`,
+  })
+
+  return { trend, cells, counts, first }
+}

@@ -1,0 +1,84 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type * as Statement from "@effect/sql/Statement"
+import { AllProjects } from "../domain/Project.ts"
+import type { BinUnit } from "../domain/ReportSpan.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
+import { type CallSelection, selected } from "./callSelection.ts"
+import { seriesColumns } from "./rollupStatements.ts"
+
+export interface SumsOptions {
+  /** Times, beside the first, at which a sum must be cut. */
+  readonly cuts?: ReadonlyArray<Timestamp>
+  /** No sum is over more than this. */
+  readonly finest?: BinUnit
+}
+
+const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
+const dayOf = (text: string) => text.slice(0, 10)
+
+const cutsHour = (edge: Timestamp) => !edge.endsWith(":00:00")
+const cutsDay = (edge: Timestamp) => !edge.endsWith(" 00:00:00")
+
+/** Sorts after all texts that begin with `prefix` and go on with what is in a time. */
+const endOf = (prefix: string) => `${prefix}~`
+
+/**
+ * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
+ * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
+ * of the rows are those of the calls, to the digit. There are single calls only for a session, and while old events are
+ * still to be added to the sums.
+ */
+export const usageSums = (
+  sql: SqlClient.SqlClient,
+  selection: CallSelection,
+  { cuts = [], finest = "day" }: SumsOptions = {},
+): Statement.Fragment => {
+  const { project, tool, from, session } = selection
+  const columns = sql.csv(seriesColumns.map((column) => sql`${sql(column)}`))
+  const call = sql`
+    ${columns}, created_at AS at, 1 AS uses, (success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
+    (success = 0 AND failure_kind IS 'interrupted') AS interruptions, created_at AS last_used`
+  if (from === undefined || session !== undefined || finest === "minute") {
+    return sql`SELECT ${call} FROM tool_usage_events WHERE ${selected(sql, selection)}`
+  }
+
+  const edges = [from, ...cuts.filter((cut) => cut > from)]
+  const cutHours = [...new Set(edges.filter(cutsHour).map(hourOf))]
+  const cutDays = [...new Set(edges.filter(cutsDay).map(dayOf))]
+
+  const isFilled = sql`filled_to >= fill_until`
+  const ofSeries = selected(sql, { project, tool })
+
+  const sums = (period: "day" | "hour", range: Statement.Fragment) => sql`
+    SELECT ${columns}, ${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"} AS at,
+      uses, failures, interruptions, last_used
+    FROM rollup_state CROSS JOIN usage_series series
+    CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
+    WHERE ${isFilled} AND ${ofSeries}`
+
+  // Over all projects, the index on project and time is used once for each of them.
+  const everyProject = project === AllProjects && tool === undefined
+  const ofHour = (hour: string) => sql`
+    SELECT ${call} FROM rollup_state
+    ${everyProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
+    CROSS JOIN tool_usage_events
+    WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : ofSeries}
+      AND created_at >= ${hour === hourOf(from) ? from : hour} AND created_at < ${endOf(hour)}`
+  const all = sql`
+    SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
+    WHERE NOT (${isFilled}) AND ${selected(sql, selection)}`
+
+  const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
+    cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
+  const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`)
+  const hours = sums("hour", sql`hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`)
+  const hoursOfDay = (day: string) =>
+    sums(
+      "hour",
+      sql`hour >= ${day === dayOf(from) ? hourOf(from) : day} AND hour < ${endOf(day)}
+        AND ${isUncut("hour", cutHours)}`,
+    )
+
+  const parts = [...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]), ...cutHours.map(ofHour), all]
+  return parts.reduce((left, right) => sql`${left} UNION ALL ${right}`)
+}

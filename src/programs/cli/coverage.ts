@@ -1,0 +1,71 @@
+import * as Command from "@effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { recordedShare, type ToolCount } from "../../domain/Coverage.ts"
+import { cutoff, format } from "../../domain/TimeWindow.ts"
+import { counted } from "../counted.ts"
+import { type MeasuredCoverage, measureCoverage } from "../coverage.ts"
+import { answer, type View } from "./answer.ts"
+import { described } from "./described.ts"
+import { json, since, utc } from "./options.ts"
+import { sentence } from "./text.ts"
+import { renderNone } from "./usageTable.ts"
+
+/** `9 by reconciling: 8 Agent, 1 Task`; nothing of nothing. */
+const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): ReadonlyArray<string> => {
+  if (calls === 0) return []
+  const named = tools.slice(0, 5).map(({ tool_name, calls }) => `${calls} ${tool_name}`)
+  const more = tools.length > named.length ? [`${counted(tools.length - named.length, "more tool")}`] : []
+  return [`${calls} ${how}: ${[...named, ...more].join(", ")}`]
+}
+
+const render = (coverage: MeasuredCoverage, period: string, view: View): string => {
+  if (Option.isNone(coverage.span)) {
+    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since 30d.")
+  }
+  const { from, until } = coverage.span.value
+  const recorded = coverage.calls - coverage.missing
+  const lines = [
+    [`${recorded} of ${counted(coverage.calls, "call")} recorded in the last ${period}`],
+    [`${coverage.as_they_happened} as they happened`],
+    ofTools(coverage.reconciled, "by reconciling", coverage.reconciled_tools),
+    ofTools(coverage.missing, "missing", coverage.missing_tools),
+    [`Seen in ${counted(coverage.transcripts, "transcript")}`, `from ${view.time(from)} to ${view.time(until)}`],
+  ]
+  return [
+    ...lines.filter((parts) => parts.length > 0).map((parts) => sentence(parts, view)),
+    ...(coverage.missing > 0 ? ["`tooltrail reconcile` records what is missing."] : []),
+  ].join("\n")
+}
+
+export const coverage = Command.make("coverage", { since, json, utc }, ({ since, ...output }) =>
+  answer(output, {
+    ask: Effect.gen(function* () {
+      const measured = yield* measureCoverage(yield* cutoff(since))
+      yield* Effect.forEach(measured.unreadable, (error) => Effect.logWarning(error.message), { discard: true })
+      return measured
+    }),
+    toJson: (answer) =>
+      answer === undefined
+        ? null
+        : {
+            calls: answer.calls,
+            as_they_happened: answer.as_they_happened,
+            reconciled: answer.reconciled,
+            missing: answer.missing,
+            recorded_share: recordedShare(answer),
+            reconciled_tools: answer.reconciled_tools,
+            missing_tools: answer.missing_tools,
+            transcripts: answer.transcripts,
+            first_call: Option.getOrNull(Option.map(answer.span, ({ from }) => from)),
+            last_call: Option.getOrNull(Option.map(answer.span, ({ until }) => until)),
+            unreadable: answer.unreadable.map(({ path, reason }) => ({ path, reason })),
+          },
+    render: (answer, view) => render(answer, format(since), view),
+  }),
+).pipe(
+  described(
+    "Of the calls that transcripts show: how many were recorded as they happened, how many later, and how many are missing.",
+    "tooltrail coverage --since 30d",
+  ),
+)

@@ -1,0 +1,82 @@
+import { resolve } from "node:path"
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { printable } from "../../domain/printable.ts"
+import { cutoff } from "../../domain/TimeWindow.ts"
+import type { TransferFormat } from "../../domain/transferText.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
+import { StoreExportSqlite } from "../../layers/StoreExportSqlite.ts"
+import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { writeWholeFile } from "../../layers/writeWholeFile.ts"
+import { counted } from "../counted.ts"
+import { exportStore } from "../exportStore.ts"
+import { drainFirst, PresentStore, resolveScope } from "./answer.ts"
+import { explainDamage } from "./damage.ts"
+import { described } from "./described.ts"
+import { argument, chosenProject, window } from "./options.ts"
+
+const file = argument("file", "The file to write, for you only; standard output where it is left out.").pipe(
+  Args.optional,
+)
+
+const formats: ReadonlyArray<TransferFormat> = ["jsonl", "csv"]
+
+const format = Options.choice("format", formats).pipe(
+  Options.withDescription("How to write it; csv holds the calls only, not what is known of tools. Default: jsonl."),
+  Options.withDefault("jsonl" as const),
+)
+
+const since = window("since", "Leave out what is older: 24h, 7d, 2w. Default: nothing is left out.").pipe(
+  Options.optional,
+)
+
+const project = Options.withDescription(chosenProject, "Only the project of this folder (default: all projects).")
+
+const force = Options.boolean("force").pipe(Options.withDescription("Replace the file where there is one."))
+
+/** Ends when the reader has taken it, so that nothing piles up. */
+const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =>
+  Effect.async((resume) => {
+    process.stdout.write(text, (cause) =>
+      resume(cause == null ? Effect.void : new PersistenceError({ operation: "export", reason: "unavailable", cause })),
+    )
+  })
+
+export const exportCommand = Command.make(
+  "export",
+  { file, format, since, project, force },
+  ({ file, format, since, project, force }) =>
+    Effect.gen(function* () {
+      yield* drainFirst
+      const { selection } = yield* resolveScope(project)
+      const from = Option.isSome(since) ? yield* cutoff(since.value) : null
+      const run = <E, R>(write: (text: string) => Effect.Effect<void, E, R>) =>
+        exportStore(format, { project: selection, since: from }, write)
+      if (Option.isNone(file)) return yield* Effect.asVoid(run(toStandardOutput))
+      const path = resolve(file.value)
+      const events = yield* writeWholeFile(path, force, run)
+      yield* Console.log(`Wrote ${counted(events, "call")} to ${printable(path)}`)
+    }).pipe(
+      Effect.provide(Layer.mergeAll(PresentStore, ProjectResolverLive, Layer.provide(StoreExportSqlite, HomeLive))),
+      Effect.catchTag("StoreMissing", (cause) =>
+        Effect.fail(new PersistenceError({ operation: "export", reason: "unavailable", cause })),
+      ),
+      Effect.catchTag("PersistenceError", (error) =>
+        Effect.flip(explainDamage(error)).pipe(Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive))),
+      ),
+      // Nobody collects the spans, and a row costs less than its own.
+      Effect.withTracerEnabled(false),
+    ),
+).pipe(
+  described(
+    "Writes out all calls, and what is known of tools and projects; import reads it.",
+    "tooltrail export --since 30d calls.jsonl",
+  ),
+)

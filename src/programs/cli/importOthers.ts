@@ -1,0 +1,81 @@
+import { existsSync } from "node:fs"
+import { resolve } from "node:path"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { printable } from "../../domain/printable.ts"
+import type { TransferFormat } from "../../domain/transferText.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import { laminarkPlaces, openLaminarkFile } from "../../layers/laminarkFile.ts"
+import { StoreLive } from "../../layers/Store.ts"
+import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
+import { StoreImportSql } from "../../layers/StoreImportSql.ts"
+import type { DrainLedger } from "../../services/DrainLedger.ts"
+import type { StoreImport } from "../../services/StoreImport.ts"
+import { counted } from "../counted.ts"
+import { importExport } from "../importExport.ts"
+import { importLaminark } from "../importLaminark.ts"
+import { explainDamage } from "./damage.ts"
+
+const BUSY_TIMEOUT_MILLIS = 5000
+
+/** Large, because what is written back into the database in larger pieces is written less often. */
+const CHECKPOINT_PAGES = 10_000
+
+const ImportingStore = Layer.provideMerge(
+  StoreImportSql,
+  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "create" }),
+)
+
+/** With the store, which is made where there is none. */
+const withStore = <A, R>(effect: Effect.Effect<A, PersistenceError, R | StoreImport | DrainLedger>) =>
+  effect.pipe(
+    Effect.provide(ImportingStore),
+    Effect.catchTag("StoreMissing", Effect.die),
+    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
+    // Nobody collects the spans, and a row costs less than its own.
+    Effect.withTracerEnabled(false),
+  )
+
+/** Takes over a file that `tooltrail export` wrote, and prints what came of it. */
+export const takeExport = (
+  path: string,
+  format: TransferFormat,
+  asJson: boolean,
+): Effect.Effect<void, PersistenceError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const done = yield* withStore(importExport(path, format))
+    yield* Console.log(
+      asJson
+        ? JSON.stringify({ files: 1, ...done })
+        : `Recorded ${counted(done.recorded, "call")} from ${printable(path)} (${done.already_known} known already).`,
+    )
+  })
+
+const findLaminark = Effect.gen(function* () {
+  const places = yield* laminarkPlaces
+  const place = places.find((path) => existsSync(path))
+  if (place !== undefined) return place
+  return yield* new PersistenceError({
+    operation: "import laminark",
+    reason: "rejected",
+    cause: `there is no ${places.join(" and no ")}; name its database`,
+  })
+})
+
+/** Takes over the database of laminark at this place, else where laminark keeps it, and prints what came of it. */
+export const takeLaminark = (given: string | undefined, asJson: boolean): Effect.Effect<void, PersistenceError> =>
+  Effect.gen(function* () {
+    const path = given === undefined ? yield* findLaminark : resolve(given)
+    const file = yield* openLaminarkFile(path)
+    const done = yield* withStore(importLaminark(file))
+    if (asJson) return yield* Console.log(JSON.stringify({ path, ...done }))
+    const parts = [
+      `${done.already_known} known already`,
+      ...(done.counted_only === 0 ? [] : [`${counted(done.counted_only, "use")} that it only counted`]),
+    ]
+    yield* Console.log(`Recorded ${counted(done.recorded, "call")} from ${printable(path)} (${parts.join(", ")}).`)
+  }).pipe(Effect.scoped)

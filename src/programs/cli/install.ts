@@ -1,0 +1,112 @@
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { DEFAULT_PORT, hookEvents } from "../../domain/HookRegistration.ts"
+import { printable } from "../../domain/printable.ts"
+import { AgentSettingsFiles } from "../../layers/AgentSettingsFiles.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import type { SettingsEdit } from "../../services/AgentSettings.ts"
+import type { ImportResult } from "../importTranscripts.ts"
+import { type Installed, install as runInstall } from "../install.ts"
+import { described } from "./described.ts"
+import { thisProgram } from "./doctorOptions.ts"
+import { agent, dryRun, json, registration, scope } from "./options.ts"
+import { importHistory, renderImport } from "./recordTranscripts.ts"
+import { renderDiff, settingsDiff } from "./settingsDiff.ts"
+import { outputStyle } from "./terminal.ts"
+
+const chosenScope = scope.pipe(
+  Options.withDescription(
+    "user: in all your projects. project: in this one, for all who work on it. local: in this one, for you. Default: user.",
+  ),
+  Options.withDefault("user" as const),
+)
+
+const isChange = ({ before, after }: SettingsEdit) => Option.getOrNull(before) !== Option.getOrNull(after)
+
+const summarize = ({ edit, registration: { endpoint } }: Installed): ReadonlyArray<string> => {
+  const path = printable(edit.file.path)
+  if (!isChange(edit)) return [`${path} has it registered already; nothing changed.`]
+  const port = endpoint === undefined || endpoint.port === DEFAULT_PORT ? "" : ` --port ${endpoint.port}`
+  return [
+    `Registered in ${path} for ${hookEvents.join(", ")}.`,
+    ...Option.match(edit.backup, {
+      onNone: () => [],
+      onSome: (backup) => [`What was there before is kept in ${printable(backup)}.`],
+    }),
+    endpoint === undefined
+      ? "New sessions are recorded from now on; `tooltrail status` shows how it goes."
+      : `Calls of new sessions are recorded while \`tooltrail serve${port}\` runs.`,
+  ]
+}
+
+const withoutHistory = Options.boolean("no-history").pipe(
+  Options.withDescription("Do not record the calls that the agent's transcripts hold already."),
+)
+
+/** What was called before the hook was there. That the hook is registered does not hang on it. */
+const takeHistory = importHistory([]).pipe(
+  Effect.map(Option.some),
+  Effect.catchAll((error) =>
+    Effect.as(
+      Effect.logWarning(`the history is not imported: ${error.message}; try \`tooltrail import\``),
+      Option.none(),
+    ),
+  ),
+)
+
+const describeHistory = (history: Option.Option<ImportResult>): ReadonlyArray<string> =>
+  Option.match(history, {
+    onNone: () => [],
+    onSome: (result) =>
+      result.summary.files === 0
+        ? []
+        : [renderImport(result), "See it with `tooltrail top --all-projects --since 1y`."],
+  })
+
+export const install = Command.make(
+  "install",
+  { agent, scope: chosenScope, registration, withoutHistory, dryRun, json },
+  ({ agent, scope, registration, withoutHistory, dryRun, json }) =>
+    Effect.gen(function* () {
+      const installed = yield* runInstall(thisProgram(), {
+        ...{ scope, ...registration },
+        editMode: dryRun ? "preview" : "write",
+      })
+      const { edit, warnings } = installed
+      yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+      const diff = settingsDiff(edit)
+      const history = dryRun || withoutHistory || !isChange(edit) ? Option.none() : yield* takeHistory
+      if (json) {
+        return yield* Console.log(
+          JSON.stringify({
+            agent,
+            scope,
+            path: edit.file.path,
+            mode: Option.isSome(registration.port) ? "http" : "hook",
+            async: registration.isAsync,
+            events: hookEvents,
+            changed: isChange(edit),
+            backup: Option.getOrNull(edit.backup),
+            history: Option.getOrNull(Option.map(history, ({ summary }) => summary)),
+            dry_run: dryRun,
+            ...(dryRun ? { diff } : {}),
+          }),
+        )
+      }
+      if (dryRun) {
+        return yield* Console.log(
+          diff === "" ? `Nothing would change in ${printable(edit.file.path)}.` : renderDiff(diff, yield* outputStyle),
+        )
+      }
+      yield* Console.log([...summarize(installed), ...describeHistory(history)].join("\n"))
+    }).pipe(Effect.provide(Layer.provideMerge(AgentSettingsFiles, HomeLive))),
+).pipe(
+  described(
+    "Registers the hook in the agent's settings, which are edited in place, and records the calls of your history. `tooltrail uninstall` undoes it.",
+    "tooltrail install --dry-run",
+  ),
+)

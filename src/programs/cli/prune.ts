@@ -1,0 +1,40 @@
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { counted } from "../counted.ts"
+import { previewPrune, prune as pruneStore } from "../prune.ts"
+import { answer } from "./answer.ts"
+import { described } from "./described.ts"
+import { json, window } from "./options.ts"
+
+const PAGE_KIB = 4
+
+const olderThan = window("older-than", "Prune the calls before this: 180d, 26w. At least 1d.")
+
+const dryRun = Options.boolean("dry-run").pipe(Options.withDescription("Only say what would be pruned."))
+
+export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ olderThan, dryRun, json }) =>
+  answer(
+    { json },
+    {
+      ask: dryRun ? previewPrune(olderThan) : pruneStore(olderThan),
+      toJson: (answer) => ({
+        before: answer?.before ?? null,
+        events: answer?.events ?? 0,
+        freed_bytes: (answer?.freedPages ?? 0) * PAGE_KIB * 1024,
+        dry_run: dryRun,
+      }),
+      render: ({ before, events, freedPages }) => {
+        if (events === 0 && freedPages === 0) return `There is no single call from before ${before} (UTC).`
+        const calls = `${counted(events, "call")} from before ${before} (UTC)`
+        return dryRun
+          ? `Would prune ${calls}; their sums by day stay.`
+          : `Pruned ${calls}; their sums by day stay. ${freedPages * PAGE_KIB} KiB given back.`
+      },
+    },
+  ),
+).pipe(
+  described(
+    "Takes single calls out of the store once they are old, and keeps their sums by day for the trend.",
+    "tooltrail prune --older-than 180d --dry-run",
+  ),
+)

@@ -1,0 +1,115 @@
+import { realpathSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { setFlagsFromString } from "node:v8"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { printable } from "../../domain/printable.ts"
+import { fillNewStore } from "../../layers/fillNewStore.ts"
+import { StoreLive } from "../../layers/Store.ts"
+import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
+import { Transcripts } from "../../services/Transcripts.ts"
+import { counted } from "../counted.ts"
+import {
+  alone,
+  considerate,
+  emptySummary,
+  type ImportListener,
+  type ImportResult,
+  importTranscripts,
+  type Pace,
+} from "../importTranscripts.ts"
+import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
+import { progressBar } from "./progressBar.ts"
+
+const BUSY_TIMEOUT_MILLIS = 5000
+
+/** Large, because what is written back into the database in larger pieces is written less often. */
+const CHECKPOINT_PAGES = 20_000
+
+/**
+ * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
+ * Unlike Node's options these can be set while it runs; what does not know them ignores them.
+ */
+const SMALL_HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=30"]
+
+/** So many broken lines are named; of the others there is the count. */
+const NAMED_LINES = 20
+
+const RecordingStore = StoreLive({
+  busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
+  checkpointPages: CHECKPOINT_PAGES,
+  whenMissing: "create",
+})
+
+/** The worker is built beside the program that runs. */
+const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))
+
+const ReadTranscripts = Layer.unwrapEffect(Effect.map(workerBeside, (program) => TranscriptsInWorker(program))).pipe(
+  Layer.provide(TranscriptsRemembering),
+)
+
+/** The transcripts, and the store that their calls go to, which is made where it is missing. */
+export const TranscriptRecording = Layer.merge(RecordingStore, ReadTranscripts)
+
+/** Shows on a terminal how far it is, and names what cannot be read. */
+export const showProgress = Effect.gen(function* () {
+  const show = yield* progressBar
+  let broken = 0
+  const listener: ImportListener = {
+    onProgress: ({ files, filesDone, bytes, bytesDone, calls }) =>
+      show({
+        doneBytes: bytesDone,
+        bytes,
+        text: `${filesDone} of ${counted(files, "file")}  ${counted(calls, "call")}`,
+      }),
+    onUnreadable: (error) => Effect.logWarning(error.message),
+    onBrokenLine: (path, line) =>
+      ++broken > NAMED_LINES ? Effect.void : Effect.logWarning(`${path}:${line} is no JSON and is left out`),
+  }
+  return listener
+})
+
+/** Says on an interrupt that nothing is lost by it. */
+export const sayWhereItStopped = Effect.onInterrupt(() =>
+  Effect.logWarning("interrupted; the next import goes on where this one stopped"),
+)
+
+const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
+  Effect.gen(function* () {
+    for (const flag of SMALL_HEAP) setFlagsFromString(flag)
+    return yield* importTranscripts(paths, yield* showProgress, pace)
+  }).pipe(
+    Effect.scoped,
+    sayWhereItStopped,
+    Effect.provide(TranscriptRecording),
+    Effect.catchTag("StoreMissing", Effect.die),
+  )
+
+/** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
+const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
+  Effect.flatMap(
+    fillNewStore(fromTranscripts(paths, alone)),
+    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
+  )
+
+/** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
+export const importHistory = (paths: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const transcripts = yield* Transcripts
+    const { files, places, unreadable } = yield* transcripts.find(paths)
+    if (files.length > 0 || unreadable.length > 0) return yield* fromPresentTranscripts(paths)
+    return { summary: emptySummary, places, unreadable: 0 }
+  }).pipe(Effect.provide(TranscriptsRemembering))
+
+export const renderImport = ({ summary, places, unreadable }: ImportResult): string => {
+  if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
+  const { recorded, already_known, without_result, broken_lines, seconds } = summary
+  const parts = [
+    `${already_known} known already`,
+    `${without_result} without a result`,
+    ...(broken_lines > 0 ? [counted(broken_lines, "broken line")] : []),
+    ...(unreadable > 0 ? [`${unreadable} unreadable`] : []),
+  ]
+  return `Recorded ${counted(recorded, "call")} from ${counted(summary.files, "transcript")} in ${seconds.toFixed(1)} s (${parts.join(", ")}).`
+}

@@ -1,0 +1,79 @@
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { format } from "../../domain/TimeWindow.ts"
+import { type TrendPoint, TrendUnit } from "../../domain/Trend.ts"
+import { UsageReports } from "../../services/UsageReports.ts"
+import { counted } from "../counted.ts"
+import { answer, resolveScope, type View } from "./answer.ts"
+import { described } from "./described.ts"
+import { percent } from "./figures.ts"
+import { bar } from "./glyphs.ts"
+import { argument, folder, json, sinceOr } from "./options.ts"
+import { renderTable } from "./table.ts"
+import { sentence } from "./text.ts"
+import { renderNone } from "./usageTable.ts"
+
+const BAR_WIDTH = 40
+
+const by = Options.choice("by", TrendUnit.literals).pipe(
+  Options.withDescription("What to count together: days, weeks (from Monday) or months, in UTC. Default: month."),
+  Options.withDefault("month" as const),
+)
+
+const name = argument("name", "The tool; all tools where it is left out.").pipe(Args.optional)
+
+const renderTrend = (points: ReadonlyArray<TrendPoint>, unit: TrendUnit, view: View): string => {
+  const most = Math.max(...points.map((point) => point.usage_count))
+  return renderTable(
+    [
+      {
+        title: unit === "week" ? "WEEK OF" : unit.toUpperCase(),
+        value: ({ from }) => (unit === "month" ? from.slice(0, 7) : from),
+      },
+      { title: "CALLS", align: "right", value: (point) => String(point.usage_count) },
+      { title: "", value: (point) => bar(point.usage_count / most, BAR_WIDTH, view.glyphs) },
+      {
+        title: "FAIL",
+        align: "right",
+        value: (point) => (point.usage_count === 0 ? "" : percent(point.failures, point.usage_count)),
+        paint: (text, point) => (point.failures > 0 ? view.colors.red(text) : view.colors.dim(text)),
+      },
+    ],
+    points,
+    view,
+  )
+}
+
+export const trend = Command.make(
+  "trend",
+  { name, since: sinceOr("1y"), by, folder, json },
+  ({ name, since, by, folder, json }) =>
+    answer(
+      { json },
+      {
+        ask: Effect.gen(function* () {
+          const scope = yield* resolveScope(folder)
+          const reports = yield* UsageReports
+          const points = yield* reports.getTrend({ tool: name, project: scope.selection, window: since, unit: by })
+          return { scope, points }
+        }),
+        toJson: (answer) => answer?.points ?? [],
+        render: ({ scope, points }, view) => {
+          const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` of ${tool}` })
+          const period = `in the last ${format(since)} ${scope.description}`
+          if (points.length === 0) {
+            return renderNone(`No calls${what} ${period}.`, "Look everywhere with --all-projects.")
+          }
+          const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
+          return [
+            sentence([`${counted(calls, "call")}${what} ${period}`], view),
+            "",
+            renderTrend(points, by, view),
+          ].join("\n")
+        },
+      },
+    ),
+).pipe(described("How often tools were called over time.", "tooltrail trend Bash --since 12w --by week"))

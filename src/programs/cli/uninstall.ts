@@ -1,0 +1,125 @@
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as Prompt from "@effect/cli/Prompt"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { printable } from "../../domain/printable.ts"
+import { AgentSettingsFiles } from "../../layers/AgentSettingsFiles.ts"
+import { HomeFilesLive } from "../../layers/HomeFilesLive.ts"
+import { HomeLive } from "../../layers/HomeLive.ts"
+import type { SettingsEdit } from "../../services/AgentSettings.ts"
+import { Home } from "../../services/Home.ts"
+import { HomeFiles } from "../../services/HomeFiles.ts"
+import { uninstall as runUninstall } from "../install.ts"
+import { purge as runPurge } from "../purge.ts"
+import { described } from "./described.ts"
+import { agent, dryRun, json, scope } from "./options.ts"
+import { renderDiff, settingsDiff } from "./settingsDiff.ts"
+import { outputStyle } from "./terminal.ts"
+
+const chosenScope = scope.pipe(
+  Options.withDescription(
+    "Look at this scope only. Default: all of the current project, and wherever else it was installed.",
+  ),
+  Options.optional,
+)
+
+const purge = Options.boolean("purge").pipe(
+  Options.withDescription("Remove all that is recorded as well, after asking. Without it, that stays."),
+)
+
+const yes = Options.boolean("yes").pipe(Options.withDescription("Do not ask before --purge."))
+
+const refuse = (message: string) => ValidationError.invalidValue(HelpDoc.p(message))
+
+const isTerminal = Effect.sync(() => process.stdin.isTTY === true && process.stdout.isTTY === true)
+
+const isChange = ({ before, after }: SettingsEdit) => Option.getOrNull(before) !== Option.getOrNull(after)
+
+const toJson = (edit: SettingsEdit, isDryRun: boolean) => ({
+  scope: edit.file.scope,
+  path: edit.file.path,
+  file_removed: Option.isNone(edit.after),
+  backup: Option.getOrNull(edit.backup),
+  ...(isDryRun ? { diff: settingsDiff(edit) } : {}),
+})
+
+const summarize = ({ file, after, backup }: SettingsEdit) => {
+  const path = printable(file.path)
+  if (Option.isNone(after)) return `Removed ${path}, which install had made.`
+  const kept = Option.match(backup, { onNone: () => "", onSome: (at) => ` Its backup stays: ${printable(at)}.` })
+  return `Took the hook out of ${path}.${kept}`
+}
+
+const nothing = "No settings have the hook; there is nothing to take out."
+
+const report = (changes: ReadonlyArray<SettingsEdit>) =>
+  changes.length === 0 ? nothing : changes.map(summarize).join("\n")
+
+const preview = (changes: ReadonlyArray<SettingsEdit>) =>
+  Effect.map(outputStyle, (style) =>
+    changes.length === 0 ? nothing : changes.map((edit) => renderDiff(settingsDiff(edit), style)).join("\n"),
+  )
+
+const reportPurge = (
+  directory: string,
+  owned: ReadonlyArray<string>,
+  purged: ReadonlyArray<string>,
+  isDryRun: boolean,
+) => {
+  if (owned.length === 0) return `Nothing is recorded in ${printable(directory)}.`
+  if (purged.length === 0) return `What is in ${printable(directory)} stays.`
+  if (isDryRun) return ["Would remove:", ...purged.map(printable)].join("\n")
+  return `Removed all that was recorded in ${printable(directory)}.`
+}
+
+const confirmPurge = (directory: string) =>
+  Prompt.confirm({ message: `Remove all that is recorded in ${printable(directory)}, for good?`, initial: false }).pipe(
+    Prompt.run,
+    Effect.catchTag("QuitException", () => Effect.succeed(false)),
+  )
+
+export const uninstall = Command.make(
+  "uninstall",
+  { agent, scope: chosenScope, dryRun, purge, yes, json },
+  ({ agent, scope, dryRun, purge, yes, json }) =>
+    Effect.gen(function* () {
+      if (purge && Option.isSome(scope)) {
+        return yield* Effect.fail(refuse("--purge goes with no --scope: a hook that stays would record anew"))
+      }
+      const asks = purge && !yes && !dryRun
+      if (asks && (json || !(yield* isTerminal))) {
+        return yield* Effect.fail(refuse("--purge asks first; where nobody can answer, add --yes"))
+      }
+      const home = yield* Home
+      const files = yield* HomeFiles
+      const outcomes = yield* runUninstall(scope, dryRun ? "preview" : "write")
+      const changes = outcomes.flatMap((outcome) =>
+        Either.isRight(outcome) && isChange(outcome.right) ? [outcome.right] : [],
+      )
+      const [failure, ...others] = outcomes.flatMap((outcome) => (Either.isLeft(outcome) ? [outcome.left] : []))
+      if (!json) yield* Console.log(dryRun ? yield* preview(changes) : report(changes))
+      yield* Effect.forEach(others, (other) => Effect.logError(other.message), { discard: true })
+      if (failure !== undefined) return yield* failure
+
+      const owned = purge ? yield* files.findAll : []
+      const isWanted = owned.length > 0 && (!asks || (yield* confirmPurge(home.directory)))
+      if (isWanted && !dryRun) yield* runPurge
+      const purged = isWanted ? owned : []
+      if (json) {
+        const settings = changes.map((edit) => toJson(edit, dryRun))
+        return yield* Console.log(JSON.stringify({ agent, dry_run: dryRun, settings, purged }))
+      }
+      if (purge) yield* Console.log(reportPurge(home.directory, owned, purged, dryRun))
+    }).pipe(Effect.provide(Layer.mergeAll(AgentSettingsFiles, HomeFilesLive).pipe(Layer.provideMerge(HomeLive)))),
+).pipe(
+  described(
+    "Takes out of agents' settings what install put in, and nothing else. What is recorded stays, unless you --purge it.",
+    "tooltrail uninstall --dry-run",
+  ),
+)

@@ -1,0 +1,105 @@
+import * as Command from "@effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { recordedShare } from "../../domain/Coverage.ts"
+import { COVERAGE_NEEDED, type Evidence, judgeEvidence } from "../../domain/Evidence.ts"
+import { findUnused, type Unused } from "../../domain/findUnused.ts"
+import { AllProjects } from "../../domain/Project.ts"
+import { cutoff, format } from "../../domain/TimeWindow.ts"
+import { ToolRegistry } from "../../services/ToolRegistry.ts"
+import { UsageReports } from "../../services/UsageReports.ts"
+import { counted } from "../counted.ts"
+import { measureCoverage } from "../coverage.ts"
+import { answer, resolveScope, type View } from "./answer.ts"
+import { described } from "./described.ts"
+import { explainEvidence } from "./explainEvidence.ts"
+import { folder, json, sinceOr, utc } from "./options.ts"
+import { renderTable } from "./table.ts"
+import { sentence } from "./text.ts"
+import { renderNone } from "./usageTable.ts"
+
+const since = sinceOr("30d")
+
+const kinds: Partial<Record<Unused["type"], string>> = {
+  mcp_server: "MCP server",
+  mcp_tool: "MCP tool",
+  slash_command: "slash command",
+}
+
+const kind = ({ type, scope, tools }: Unused): string =>
+  [
+    ...(scope === "plugin" && type !== "plugin" ? ["plugin's"] : []),
+    kinds[type] ?? type,
+    ...(type === "mcp_server" && tools.length > 0 ? [`with ${counted(tools.length, "tool")}`] : []),
+  ].join(" ")
+
+const renderUnused = (rows: ReadonlyArray<Unused>, view: View): string =>
+  renderTable(
+    [
+      { title: "NOT CALLED", atLeast: 12, value: (row) => row.name },
+      { title: "KIND", value: kind },
+      { title: "CALLS EVER", align: "right", value: (row) => String(row.usage_count) },
+      { title: "LAST USED", value: (row) => (row.last_used === null ? "never" : view.time(row.last_used)) },
+    ],
+    rows,
+    view,
+  )
+
+/** One shape, whatever the verdict; without enough evidence nothing is called unused. */
+const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyArray<Unused>) => ({
+  verdict: evidence.verdict,
+  reason: evidence.verdict === "enough" ? null : evidence.reason,
+  window_start: windowStart,
+  observed_from: "observedFrom" in evidence ? evidence.observedFrom : null,
+  coverage:
+    evidence.verdict === "enough"
+      ? Option.getOrNull(evidence.coverage)
+      : "coverage" in evidence
+        ? evidence.coverage
+        : null,
+  coverage_needed: COVERAGE_NEEDED,
+  unused: evidence.verdict === "enough" ? rows : null,
+})
+
+const nothingRecorded: Evidence = { verdict: "not enough", reason: "nothing recorded" }
+
+export const unused = Command.make("unused", { since, folder, json, utc }, ({ since, folder, ...output }) =>
+  answer(output, {
+    ask: Effect.gen(function* () {
+      const scope = yield* resolveScope(folder)
+      const reports = yield* UsageReports
+      const registry = yield* ToolRegistry
+      const windowStart = yield* cutoff(since)
+      const observedFrom = yield* reports.getObservedFrom(scope.selection)
+      const coverage = Option.fromNullable(recordedShare(yield* measureCoverage(windowStart)))
+      return {
+        scope,
+        windowStart,
+        evidence: judgeEvidence({ observedFrom, windowStart, coverage }),
+        rows: findUnused(yield* registry.getAvailableForSession(AllProjects), scope.selection, windowStart),
+      }
+    }),
+    toJson: (answer) =>
+      answer === undefined
+        ? toJson(nothingRecorded, null, [])
+        : toJson(answer.evidence, answer.windowStart, answer.rows),
+    render: ({ scope, evidence, rows }, view) => {
+      const period = `in the last ${format(since)} ${scope.description}`
+      const [what, hint] = explainEvidence(evidence, {
+        period: format(since),
+        where: scope.description,
+        time: view.time,
+      })
+      if (evidence.verdict === "not enough") return renderNone(what, hint)
+      const basis = sentence([what], view)
+      return rows.length === 0
+        ? renderNone(`Every known tool was called ${period}.`, basis)
+        : [sentence([`Known, but not called ${period}:`], view), "", renderUnused(rows, view), "", basis].join("\n")
+    },
+  }),
+).pipe(
+  described(
+    "Tools that are known but were not called lately; MCP servers first, because they cost context in every session.",
+    "tooltrail unused --since 30d",
+  ),
+)

@@ -1,0 +1,68 @@
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { type Coverage, coverageOf } from "../domain/Coverage.ts"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import type { ReadTranscript, UnreadableTranscript } from "../domain/TranscriptFile.ts"
+import { Transcripts } from "../services/Transcripts.ts"
+import { UsageEvents } from "../services/UsageEvents.ts"
+
+export interface MeasuredCoverage extends Coverage {
+  readonly transcripts: number
+  /** The first and the last call of the window that transcripts show; none where they show none. */
+  readonly span: Option.Option<{ readonly from: Timestamp.Timestamp; readonly until: Timestamp.Timestamp }>
+  readonly unreadable: ReadonlyArray<UnreadableTranscript>
+}
+
+interface Shown {
+  readonly toolName: string
+  readonly usedAt: Timestamp.Timestamp
+}
+
+/** The calls since a time in one transcript, by tool-use id. */
+const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since: Timestamp.Timestamp) {
+  const transcripts = yield* Transcripts
+  const shown = new Map<string, Shown>()
+  let read = Option.none<ReadTranscript>()
+  for (;;) {
+    const part = yield* transcripts.readOn(path, read)
+    for (const { toolUseId, toolName, usedAt } of part.calls) {
+      if (toolUseId !== null && usedAt >= since) shown.set(toolUseId, { toolName, usedAt })
+    }
+    if (part.isEnd) return shown
+    read = Option.some(part.read)
+  }
+})
+
+/**
+ * Reads the transcripts that changed since a time, all of each, and looks each call of that time up in the store. A call that
+ * several transcripts show, as forks of a session do, counts once. Nothing is stored.
+ */
+export const measureCoverage = Effect.fn("measureCoverage")(function* (
+  since: Timestamp.Timestamp,
+): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents> {
+  const transcripts = yield* Transcripts
+  const events = yield* UsageEvents
+  // Where Claude Code keeps nothing, there is nothing to cover.
+  const found = yield* transcripts
+    .find([])
+    .pipe(Effect.catchTag("NoSuchPath", () => Effect.succeed({ files: [], unreadable: [] })))
+  const changed = found.files.filter(({ modifiedAt }) => modifiedAt >= Timestamp.toEpochMillis(since))
+  const shown = new Map<string, Shown>()
+  const unreadable = [...found.unreadable]
+  for (const { path } of changed) {
+    const calls = yield* Effect.either(readCalls(path, since))
+    if (Either.isLeft(calls)) unreadable.push(calls.left)
+    else for (const [id, call] of calls.right) shown.set(id, call)
+  }
+  const sources = yield* events.getSources("claude-code", [...shown.keys()])
+  const times = [...shown.values()].map(({ usedAt }) => usedAt).sort()
+  const [from, until] = [times[0], times.at(-1)]
+  return {
+    ...coverageOf([...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? null }))),
+    transcripts: changed.length,
+    span: from === undefined || until === undefined ? Option.none() : Option.some({ from, until }),
+    unreadable,
+  }
+})

@@ -1,0 +1,119 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { inferredTool } from "../domain/inferredTool.ts"
+import { type LaminarkTool, readLaminarkEvent, readLaminarkProject, readLaminarkTool } from "../domain/Laminark.ts"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import { type TransferredEvent, toolKey } from "../domain/StoreTransfer.ts"
+import type { LaminarkFile } from "../layers/laminarkFile.ts"
+import { DrainLedger } from "../services/DrainLedger.ts"
+import { StoreImport } from "../services/StoreImport.ts"
+
+const BATCH = 1000
+
+export interface ImportedLaminark {
+  readonly tools: number
+  readonly calls_found: number
+  readonly recorded: number
+  readonly already_known: number
+  /** Of those that are known already: calls that were recorded from elsewhere. */
+  readonly recognised: number
+  /** Uses that the registry there counts beyond its events. */
+  readonly counted_only: number
+  readonly broken_rows: number
+  readonly seconds: number
+}
+
+const take = (file: LaminarkFile) =>
+  Effect.gen(function* () {
+    const store = yield* StoreImport
+    const seen = { found: 0, recorded: 0, recognised: 0, countedOnly: 0, broken: 0 }
+    /** How many events of a tool are new. */
+    const fresh = new Map<string, number>()
+    const knownTools = new Set<string>()
+
+    const keepReadable = <A>(rows: ReadonlyArray<Either.Either<A, string>>): ReadonlyArray<A> => {
+      const readable = rows.flatMap((row) => (Either.isRight(row) ? [row.right] : []))
+      seen.broken += rows.length - readable.length
+      return readable
+    }
+
+    const takeTool = (tool: LaminarkTool["tool"]) =>
+      Effect.suspend(() => {
+        knownTools.add(toolKey(tool))
+        return store.takeTool(tool, [])
+      })
+
+    const takeEvents = (events: ReadonlyArray<TransferredEvent>) =>
+      Effect.gen(function* () {
+        const unknown = yield* store.findUnknown(events)
+        const recognised = yield* Effect.filter(unknown, store.adopt)
+        const rest = unknown.filter((event) => !recognised.includes(event))
+        for (const event of unknown) {
+          const key = toolKey({ name: event.tool_name, project_hash: event.project_hash })
+          fresh.set(key, (fresh.get(key) ?? 0) + 1)
+        }
+        for (const event of rest) {
+          const tool = inferredTool(event)
+          if (!knownTools.has(toolKey(tool))) yield* takeTool(tool)
+        }
+        seen.found += events.length
+        seen.recognised += recognised.length
+        seen.recorded += yield* store.add(rest)
+      })
+
+    /** What the row there has counted since it was last taken over, less the events that are new since, has no event. */
+    const takeCounts = ({ origin, tool, usageCount, lastUsedAt }: LaminarkTool) =>
+      Effect.gen(function* () {
+        const before = yield* store.getBaseline(origin, tool)
+        const { count, counted } = Option.getOrElse(before, () => ({ count: 0, counted: 0 }))
+        const grown = usageCount - (counted ?? 0)
+        const countedOnly = Math.max(0, grown - (fresh.get(toolKey(tool)) ?? 0))
+        if (Option.isNone(before) && usageCount === 0 && lastUsedAt === null) return
+        seen.countedOnly += countedOnly
+        yield* store.takeTool(tool, [
+          {
+            origin,
+            count: count + countedOnly,
+            last_used_at: lastUsedAt,
+            counted: Math.max(usageCount, counted ?? 0),
+          },
+        ])
+      })
+
+    const tools = keepReadable(file.tools.map(readLaminarkTool))
+    yield* Effect.forEach(tools, ({ tool }) => takeTool(tool), { discard: true })
+    for (let last = 0; ; ) {
+      const rows = yield* file.eventsAfter(last, BATCH)
+      if (rows.length === 0) break
+      yield* takeEvents(keepReadable(rows.map(readLaminarkEvent)))
+      last = rows.at(-1)?.id ?? last
+    }
+    yield* Effect.forEach(tools, takeCounts, { discard: true })
+    yield* Effect.forEach(keepReadable(file.projects.map(readLaminarkProject)), store.takeProject, { discard: true })
+    return { ...seen, tools: tools.length }
+  })
+
+/**
+ * Takes over what a database of laminark holds, all of it or nothing: tools, calls with their times, and counts. Again, it
+ * takes over what is new since.
+ */
+export const importLaminark = Effect.fn("importLaminark")(function* (
+  file: LaminarkFile,
+): Effect.fn.Return<ImportedLaminark, PersistenceError, StoreImport | DrainLedger> {
+  const { atomically } = yield* DrainLedger
+  const started = yield* Clock.currentTimeMillis
+  const done = yield* atomically(take(file))
+  if (done.broken > 0) yield* Effect.logWarning(`${file.path}: ${done.broken} rows cannot be read and are left out`)
+  return {
+    tools: done.tools,
+    calls_found: done.found,
+    recorded: done.recorded,
+    already_known: done.found - done.recorded,
+    recognised: done.recognised,
+    counted_only: done.countedOnly,
+    broken_rows: done.broken,
+    seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
+  }
+})

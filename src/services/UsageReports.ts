@@ -1,0 +1,48 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { DetailPruned } from "../domain/DetailPruned.ts"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { ProjectSelection } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
+import type { TimeWindow } from "../domain/TimeWindow.ts"
+import type { TrendPoint, TrendUnit } from "../domain/Trend.ts"
+import type { ReportDimension } from "../domain/Usage.ts"
+import type { SessionReport, ToolReport, UsageReport } from "../domain/UsageReport.ts"
+
+/** What people ask of the events. Each answer is of one moment, however many queries it takes. */
+export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")<
+  UsageReports,
+  {
+    /** The calls of a window by one dimension; none where there are no calls. A call without a value there is in no row. */
+    readonly getReport: (
+      dimension: ReportDimension,
+      project: ProjectSelection,
+      window: TimeWindow,
+    ) => Effect.Effect<Option.Option<UsageReport>, PersistenceError | DetailPruned>
+
+    /** Everything about one tool; none where it was not called. */
+    readonly getToolReport: (
+      toolName: string,
+      project: ProjectSelection,
+      window: TimeWindow,
+    ) => Effect.Effect<Option.Option<ToolReport>, PersistenceError | DetailPruned>
+
+    /** Everything about one session; none where it has no calls. */
+    readonly getSessionReport: (sessionId: string) => Effect.Effect<Option.Option<SessionReport>, PersistenceError>
+
+    /**
+     * The calls of a tool, or of all, by day, week or month, from the one in which the window begins on; the first is whole.
+     * It is answered from sums by day, and so of pruned calls as well. None where there are no calls.
+     */
+    readonly getTrend: (question: {
+      readonly tool: Option.Option<string>
+      readonly project: ProjectSelection
+      readonly window: TimeWindow
+      readonly unit: TrendUnit
+    }) => Effect.Effect<ReadonlyArray<TrendPoint>, PersistenceError>
+
+    /** When the first call was that is recorded. */
+    readonly getObservedFrom: (project: ProjectSelection) => Effect.Effect<Option.Option<Timestamp>, PersistenceError>
+  }
+>() {}

@@ -1,0 +1,136 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import { TestContext } from "effect/TestContext"
+import * as fc from "fast-check"
+import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
+import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
+import { projectA, projectB, toolUses } from "../support/toolUses.ts"
+
+const now = Date.UTC(2026, 10, 23, 12, 34, 56)
+
+const fillAll = Effect.gen(function* () {
+  const rollups = yield* UsageRollups
+  yield* Effect.repeat(rollups.fillStep(7), { while: (areLeft) => areLeft })
+})
+
+/** As a store is that was filled before it had sums: they are gone, and its events are still to be added. */
+const forgetSums = Effect.flatMap(UsageRollups, (rollups) => rollups.reset)
+
+const plainUsageBy = (column: string, project: ProjectSelection, window: TimeWindow) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const ofProject =
+      project === AllProjects ? "1" : project === null ? "project_hash IS NULL" : `project_hash = '${project}'`
+    return yield* sql.unsafe<{ readonly key: string }>(
+      `SELECT ${column} AS key, count(*) AS usage_count,
+         sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures, max(created_at) AS last_used
+       FROM tool_usage_events
+       WHERE ${ofProject} AND ${column} IS NOT NULL
+         AND created_at >= datetime('${yield* Timestamp.now}', '-${window.amount} ${window.unit}')
+       GROUP BY 1 ORDER BY usage_count DESC, key`,
+    )
+  })
+
+const assertSameAnswers = (project: ProjectSelection, window: TimeWindow) =>
+  Effect.gen(function* () {
+    const events = yield* UsageEvents
+    for (const [dimension, column] of [
+      ["tool", "tool_name"],
+      ["target", "target"],
+      ["server", "server_name"],
+    ] as const) {
+      const plain = yield* plainUsageBy(column, project, window)
+      assert.deepStrictEqual(yield* events.getUsageBy(dimension, project, window), plain as never)
+    }
+    const [bash] = (yield* plainUsageBy("tool_name", project, window)).filter(({ key }) => key === "Bash")
+    const stats = yield* events.getUsageForTool("Bash", project, window)
+    assert.deepStrictEqual(
+      Option.getOrUndefined(Option.map(stats, ({ tool_name, ...counts }) => ({ key: tool_name, ...counts }))),
+      bash as never,
+    )
+  })
+
+/** So few kinds that many of them meet in an hour. */
+const calls = fc
+  .tuple(fc.constantFrom(0.1, 2, 20), fc.constantFrom(["Bash"], ["Bash", "Skill", "mcp__github__search"]))
+  .chain(([days, tools]) =>
+    fc
+      .array(toolUses(now, days), { minLength: 4, maxLength: 4 })
+      .map((uses) =>
+        uses
+          .flat()
+          .map((use, place) => ({ ...use, toolName: tools[place % tools.length] ?? "Bash", durationMs: place * 77 })),
+      ),
+  )
+
+const windows = fc.oneof(
+  fc.record({ amount: fc.integer({ min: 1, max: 60 }), unit: fc.constant("hours" as const) }),
+  fc.record({ amount: fc.integer({ min: 1, max: 25 }), unit: fc.constant("days" as const) }),
+)
+
+const selections = fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects)
+
+describe("the sums by day and hour", () => {
+  it("answer as the events do, with late arrivals, repeated ids, deletions, changes, and old events half added", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          before: calls,
+          after: calls,
+          project: selections,
+          // Windows begin within an hour, with one, or with a day.
+          asked: fc.constantFrom(now, Date.UTC(2026, 10, 23, 12), Date.UTC(2026, 10, 23)),
+          window: windows,
+          deletedShare: fc.integer({ min: 2, max: 5 }),
+          steps: fc.nat(4),
+        }),
+        ({ before, after, project, asked, window, deletedShare, steps }) =>
+          Effect.gen(function* () {
+            yield* TestClock.setTime(asked)
+            const sql = yield* SqlClient.SqlClient
+            const rollups = yield* UsageRollups
+            yield* Effect.forEach(before, recordToolUse, { discard: true })
+            yield* assertSameAnswers(project, window)
+            yield* forgetSums
+            yield* Effect.repeatN(rollups.fillStep(3), steps)
+            // They come in any order of their times, and so late as well.
+            yield* Effect.forEach(after, recordToolUse, { discard: true })
+            yield* sql`DELETE FROM tool_usage_events WHERE id % ${deletedShare} = 0`
+            yield* sql`
+              UPDATE tool_usage_events SET agent = NULL, success = 0, created_at = datetime(created_at, '-1 hours')
+              WHERE id % ${deletedShare} = 1`
+            assert.deepStrictEqual(yield* rollups.findDrift, [])
+            yield* assertSameAnswers(project, window)
+            yield* fillAll
+            assert.deepStrictEqual(yield* rollups.findDrift, [])
+            yield* assertSameAnswers(project, window)
+          }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
+      ),
+      { numRuns: 60, seed: 20_261_123 },
+    ))
+
+  it.effect("that were changed by hand are found, and made anew", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const sql = yield* SqlClient.SqlClient
+      const rollups = yield* UsageRollups
+      const [uses] = fc.sample(fc.array(toolUses(now, 3), { minLength: 5 }), { numRuns: 1, seed: 1 })
+      yield* Effect.forEach((uses ?? []).flat(), recordToolUse, { discard: true })
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+      yield* sql`UPDATE usage_by_day SET uses = uses + 1 WHERE series_id = 1`
+      yield* sql`DELETE FROM usage_by_hour WHERE series_id = 2`
+      assert.isNotEmpty(yield* rollups.findDrift)
+      yield* rollups.reset
+      yield* fillAll
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+})

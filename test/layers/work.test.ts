@@ -1,0 +1,162 @@
+import { join } from "node:path"
+import type * as SqlError from "@effect/sql/SqlError"
+import * as Statement from "@effect/sql/Statement"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+import { END, generateEvents, projectHash, toolName } from "../../bench/scaleData.mjs"
+import type { ProjectHash } from "../../src/domain/Project.ts"
+import type { Timestamp } from "../../src/domain/Timestamp.ts"
+import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import { type Store, StoreLive } from "../../src/layers/Store.ts"
+import { recordToolUses } from "../../src/programs/recordToolUses.ts"
+import { DrainLedger } from "../../src/services/DrainLedger.ts"
+import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { homeAt } from "../support/home.ts"
+import { temporaryFolder } from "../support/processes.ts"
+import { toolUse } from "../support/toolUses.ts"
+
+const project = projectHash(0) as ProjectHash
+const days = (amount: number): TimeWindow => ({ amount, unit: "days" })
+
+const storeAt = (home: string) =>
+  Layer.provide(StoreLive({ busyTimeoutMillis: 100, checkpointPages: 1000, whenMissing: "create" }), homeAt(home))
+
+/** A store of generated calls, as the benchmark has them. */
+const storeOf = (events: number) =>
+  Effect.gen(function* () {
+    const home = temporaryFolder()
+    const uses = [...generateEvents(events)].map((event) =>
+      toolUse({
+        toolName: event.tool,
+        sessionId: event.session,
+        projectHash: event.project as ProjectHash,
+        projectRoot: null,
+        success: event.success === 1,
+        failureKind: event.success === 1 ? null : "error",
+        usedAt: event.at as Timestamp,
+        toolUseId: event.id,
+        durationMs: event.duration,
+        subagent: event.subagent,
+      }),
+    )
+    yield* Effect.flatMap(DrainLedger, ({ atomically }) => atomically(recordToolUses(uses))).pipe(
+      Effect.provide(storeAt(home)),
+    )
+    return home
+  })
+
+/** The tables whose rows are counted, with a column of each: what depends on no column is asked once for all rows. */
+const tables = {
+  tool_usage_events: "id",
+  usage_by_hour: "series_id",
+  usage_by_day: "series_id",
+  usage_series: "id",
+  tool_registry: "id",
+} as const
+type Visits = Record<keyof typeof tables, number>
+
+/**
+ * Runs a question, and its statements once more on tables that count which rows they are asked for: each is hidden behind a
+ * view of the same name that calls a function for every row that its index did not rule out.
+ */
+const workOf = <E>(home: string, question: Effect.Effect<unknown, E, Store>) =>
+  Effect.gen(function* () {
+    const statements: Array<readonly [sql: string, parameters: ReadonlyArray<unknown>]> = []
+    yield* question.pipe(
+      Statement.withTransformer((statement) =>
+        Effect.sync(() => {
+          statements.push(statement.compile())
+          return statement
+        }),
+      ),
+      Effect.provide(storeAt(home)),
+    )
+    const database = new Database(join(home, "tooltrail.db"), { readonly: true })
+    const asked = statements.filter(([sql]) => /^\s*(SELECT|WITH)/.test(sql) && sql.includes("tool_"))
+    assert.isNotEmpty(asked)
+    const results = () => asked.map(([sql, parameters]) => database.prepare(sql).all(...parameters))
+    const plan = asked.flatMap(([sql, parameters]) =>
+      database
+        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...parameters)
+        .map((row) => String((row as { readonly detail: string }).detail)),
+    )
+    const plain = results()
+    const visits: Visits = {
+      tool_usage_events: 0,
+      usage_by_hour: 0,
+      usage_by_day: 0,
+      usage_series: 0,
+      tool_registry: 0,
+    }
+    database.function("visit", (table, _row) => {
+      visits[table as keyof Visits]++
+      return 1
+    })
+    for (const [table, column] of Object.entries(tables)) {
+      database.exec(`CREATE TEMP VIEW ${table} AS SELECT * FROM main.${table} WHERE visit('${table}', ${column})`)
+    }
+    assert.deepStrictEqual(results(), plain)
+    database.close()
+    return { visits, plan }
+  })
+
+const questions = {
+  "the most used tools of 1 day": UsageEvents.pipe(Effect.flatMap((events) => events.getUsageSince(project, days(1)))),
+  "the most used tools of 7 days": UsageEvents.pipe(Effect.flatMap((events) => events.getUsageSince(project, days(7)))),
+  "the most used tools of 30 days": UsageEvents.pipe(
+    Effect.flatMap((events) => events.getUsageSince(project, days(30))),
+  ),
+  "the most used tools of 90 days": UsageEvents.pipe(
+    Effect.flatMap((events) => events.getUsageSince(project, days(90))),
+  ),
+  "the uses of a tool": UsageEvents.pipe(
+    Effect.flatMap((events) => events.getUsageForTool(toolName(0), project, days(30))),
+  ),
+  "what a session used": UsageEvents.pipe(
+    Effect.flatMap((events) =>
+      Effect.flatMap(events.getNewest(project, 1), ([newest]) => events.getUsageForSession(newest?.session_id ?? "")),
+    ),
+  ),
+  "the tools in scope": ToolRegistry.pipe(Effect.flatMap((registry) => registry.getAvailableForSession(project))),
+} satisfies Record<string, Effect.Effect<unknown, { readonly message: string } | SqlError.SqlError, Store>>
+
+/** Of one project there are at most so many: 60 tools, each by the main agent and by a subagent. */
+const MOST_SERIES = 120
+/** 60 tools in 20 projects. */
+const MOST_TOOLS = 1200
+const SESSION_CALLS = 150
+
+describe("the work that a question makes", () => {
+  it.effect(
+    "is bounded by its answer, and does not grow with the number of events",
+    () =>
+      Effect.gen(function* () {
+        // Some minutes into an hour, so that one is cut.
+        yield* TestClock.setTime(END)
+        for (const events of [20_000, 80_000]) {
+          const home = yield* storeOf(events)
+          for (const [name, question] of Object.entries(questions)) {
+            const { visits, plan } = yield* workOf(home, question)
+            for (const line of plan) {
+              assert.notMatch(line, /^SCAN (tool_usage_events|usage_by_hour|usage_by_day)\b(?!.*USING)/, name)
+            }
+            const lengthInDays = Number(/of (\d+) days?$/.exec(name)?.[1] ?? 30)
+            assert.isAtMost(visits.usage_series, 2 * MOST_SERIES, name)
+            assert.isAtMost(visits.usage_by_day, MOST_SERIES * lengthInDays, name)
+            assert.isAtMost(visits.usage_by_hour, MOST_SERIES * 24, name)
+            assert.isAtMost(visits.tool_registry, MOST_TOOLS, name)
+            // A session, or the part of an hour that is cut.
+            assert.isAtMost(visits.tool_usage_events, 2 * SESSION_CALLS, name)
+          }
+          const { visits } = yield* workOf(home, questions["the most used tools of 90 days"])
+          assert.isAbove(visits.usage_by_day, 500, "what is counted is counted")
+        }
+      }),
+    60_000,
+  )
+})

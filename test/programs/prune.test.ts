@@ -1,0 +1,190 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as fc from "fast-check"
+import { AllProjects } from "../../src/domain/Project.ts"
+import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
+import { previewPrune, prune } from "../../src/programs/prune.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { recordToolUses } from "../../src/programs/recordToolUses.ts"
+import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageReports } from "../../src/services/UsageReports.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
+import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
+import { toolUses } from "../support/toolUses.ts"
+
+const now = Date.UTC(2026, 10, 23, 12, 34, 56)
+const days = (amount: number): TimeWindow => ({ amount, unit: "days" })
+
+const uses = fc.sample(fc.array(toolUses(now, 40), { minLength: 12, maxLength: 12 }), { numRuns: 1, seed: 7 }).flat(2)
+
+/** Steps pause, and tests have a clock of their own. */
+const run = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(effect)
+    while (Option.isNone(yield* Fiber.poll(fiber))) {
+      yield* TestClock.adjust("10 millis")
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    }
+    return yield* Fiber.join(fiber)
+  })
+
+const everything = Effect.gen(function* () {
+  const reports = yield* UsageReports
+  const registry = yield* ToolRegistry
+  const trend = (unit: "day" | "week" | "month", tool?: string) =>
+    reports.getTrend({ tool: Option.fromNullable(tool), project: AllProjects, window: days(60), unit })
+  return {
+    trends: yield* Effect.all([trend("day"), trend("week"), trend("month"), trend("day", "Bash")]),
+    aggregate: (yield* registry.getAvailableForSession(AllProjects)).map((row) => [
+      row.name,
+      row.project_hash,
+      row.usage_count,
+      row.last_used_at,
+    ]),
+  }
+})
+
+describe("pruning", () => {
+  it.effect("takes single calls away; sums by day, the aggregate and what is young stay as they were", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      const sql = yield* SqlClient.SqlClient
+      const events = yield* UsageEvents
+      const old = yield* sql`SELECT count(*) AS n FROM tool_usage_events WHERE created_at < '2026-11-03'`
+      const before = yield* everything
+      const young = yield* events.getUsageBy("tool", AllProjects, days(20))
+      assert.isAbove(Number(old[0]?.n), 15)
+
+      assert.strictEqual((yield* previewPrune(days(20))).events, old[0]?.n)
+      assert.deepStrictEqual(yield* everything, before)
+
+      const pruned = yield* run(prune(days(20)))
+      yield* TestClock.setTime(now)
+      assert.deepStrictEqual([pruned.before, pruned.events], ["2026-11-03", old[0]?.n])
+      const left = yield* sql`
+        SELECT (SELECT count(*) FROM tool_usage_events WHERE created_at < '2026-11-03') AS events,
+          (SELECT count(*) FROM usage_by_hour WHERE hour < '2026-11-03') AS hours`
+      assert.deepStrictEqual(left, [{ events: 0, hours: 0 }])
+
+      assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(yield* events.getUsageBy("tool", AllProjects, days(20)), young)
+
+      // What is pruned comes again, one by one and in bulk, and changes nothing.
+      const oldUses = uses.filter((use) => use.usedAt < "2026-11-03")
+      assert.isNotEmpty(oldUses)
+      for (const use of oldUses) assert.strictEqual(yield* recordToolUse(use), "known")
+      assert.strictEqual(yield* recordToolUses(oldUses), 0)
+      assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(yield* (yield* ToolRegistry).findDrift, [])
+      assert.deepStrictEqual(yield* (yield* UsageRollups).findDrift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.effect("lets windows that need what is pruned say so, and only those", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      yield* run(prune(days(20)))
+      yield* TestClock.setTime(now)
+      const events = yield* UsageEvents
+      const reports = yield* UsageReports
+      const questions = (window: TimeWindow) => [
+        events.getUsageSince(AllProjects, window),
+        events.getUsageForTool("Bash", AllProjects, window),
+        events.getUsageBy("target", AllProjects, window),
+        reports.getReport("tool", AllProjects, window),
+        reports.getToolReport("Bash", AllProjects, window),
+      ]
+      for (const question of questions(days(21))) {
+        const answer = yield* Effect.either(question as Effect.Effect<unknown, { readonly _tag: string }>)
+        assert.strictEqual(Either.isLeft(answer) && answer.left._tag, "DetailPruned")
+      }
+      for (const question of questions(days(20))) yield* question as Effect.Effect<unknown, unknown>
+      const report = yield* reports.getReport("tool", AllProjects, days(15))
+      // What lies before the window is not whole any more.
+      assert.isNull(Option.getOrThrow(report).total.previous_count)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("in the background only where it is configured, and a slip in that is said", async () => {
+    const home = temporaryFolder()
+    await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: "a" }))
+    changeStore(
+      home,
+      `INSERT INTO tool_usage_events (tool_name, success, created_at) VALUES ('Read', 1, '2020-01-01 00:00:00');
+       INSERT INTO tool_registry (name, tool_type, scope, source, usage_count, last_used_at)
+       VALUES ('Read', 'builtin', 'global', 'test', 1, '2020-01-01 00:00:00')`,
+    )
+    const events = () => totals(home).events
+    await runCli(home, ["reconcile"])
+    assert.strictEqual(events(), 2)
+    for (const [text, complaint] of [
+      ["{", "it is not JSON"],
+      ["[]", "it is not a JSON object"],
+      ['{"retain":"90d"}', '"retain" is not known; accepted is "retention"'],
+      ['{"retention":"soon"}', '"retention": "soon" is not a time window'],
+      ['{"retention":90}', '"retention" is not a text such as "180d"'],
+      ['{"retention":"7d"}', "at least 30d is accepted"],
+    ] as const) {
+      writeFileSync(join(home, "config.json"), text)
+      const { code, stderr } = await runCli(home, ["reconcile"])
+      assert.deepStrictEqual([code, lines(stderr).length], [0, 1])
+      assert.include(stderr, complaint)
+      assert.strictEqual(events(), 2)
+    }
+    writeFileSync(join(home, "config.json"), '{ "retention": "90d" }')
+    await runCli(home, ["reconcile", "--background"])
+    assert.strictEqual(events(), 1)
+  })
+
+  it("by the command: first only says what it would do, then gives the space back", async () => {
+    const home = temporaryFolder()
+    await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: "a" }))
+    changeStore(
+      home,
+      `INSERT INTO tool_usage_events (tool_name, session_id, success, created_at)
+       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+       SELECT 'Read', 'session-' || i, 1, datetime('2020-01-01', '+' || i || ' minutes') FROM n;
+       INSERT INTO tool_registry (name, tool_type, scope, source, usage_count, last_used_at)
+       SELECT 'Read', 'builtin', 'global', 'test', count(*), max(created_at) FROM tool_usage_events WHERE tool_name = 'Read'`,
+    )
+    const size = () => readStore(home, (all) => Number(all("PRAGMA page_count")[0]?.page_count))
+    const whole = size()
+    const preview = await runCli(home, ["prune", "--older-than", "180d", "--dry-run"])
+    assert.match(
+      preview.stdout,
+      /^Would prune 20000 calls from before \d{4}-\d\d-\d\d \(UTC\); their sums by day stay\.\n$/,
+    )
+    assert.strictEqual(size(), whole)
+    const pruned = await runCli(home, ["prune", "--older-than", "180d", "--json"])
+    const result = JSON.parse(pruned.stdout)
+    assert.deepStrictEqual([result.events, result.dry_run], [20_000, false])
+    assert.isAbove(result.freed_bytes, 0)
+    assert.isBelow(size(), whole / 2)
+    const again = await runCli(home, ["prune", "--older-than", "180d"])
+    assert.match(again.stdout, /^There is no single call from before/)
+    const tooFar = await runCli(home, ["top", "--all-projects", "--since", "1y"])
+    assert.deepStrictEqual([tooFar.code, tooFar.stdout, lines(tooFar.stderr).length], [1, "", 1])
+    assert.match(tooFar.stderr, /the single calls before \d{4}-\d\d-\d\d are pruned/)
+    const trend = await runCli(home, ["trend", "Read", "--all-projects", "--since", "20y", "--json"])
+    const months: ReadonlyArray<{ usage_count: number }> = JSON.parse(trend.stdout)
+    assert.strictEqual(
+      months.reduce((sum, month) => sum + month.usage_count, 0),
+      20_000,
+    )
+    const wrong = await runCli(home, ["prune", "--older-than", "soon"])
+    assert.match(wrong.stderr, /--older-than: "soon" is not a time window; accepted are/)
+    assert.match((await runCli(home, ["prune"])).stderr, /--older-than/)
+  })
+})

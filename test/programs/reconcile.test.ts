@@ -1,0 +1,207 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
+import { lines, runCli, runHook, startServer, temporaryFolder } from "../support/processes.ts"
+import { readStore, totals } from "../support/store.ts"
+import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
+
+interface Call {
+  readonly id: string
+  readonly tool: string
+  readonly session: string
+  readonly isError: boolean
+  readonly at: string
+}
+
+/** What the transcripts say, read by loops over their entries. */
+const callsOf = (folder: string): ReadonlyArray<Call> => {
+  const calls: Array<Call> = []
+  for (const name of readdirSync(folder).sort()) {
+    const tools = new Map<string, string>()
+    for (const line of lines(readFileSync(join(folder, name), "utf8"))) {
+      const entry = JSON.parse(line)
+      if (!Array.isArray(entry.message?.content)) continue
+      for (const part of entry.message.content) {
+        if (part.type === "tool_use") tools.set(part.id, part.name)
+        if (part.type !== "tool_result") continue
+        calls.push({
+          id: part.tool_use_id,
+          tool: tools.get(part.tool_use_id) ?? "",
+          session: entry.sessionId,
+          isError: part.is_error === true,
+          at: entry.timestamp,
+        })
+      }
+    }
+  }
+  return calls
+}
+
+const storedCalls = (home: string) =>
+  readStore(home, (all) =>
+    all("SELECT tool_use_id, tool_name, session_id, success, source, created_at FROM tool_usage_events ORDER BY 1"),
+  )
+
+/** A home, and a folder of Claude Code's with the real transcripts in it. */
+const freshMachine = () => {
+  const root = temporaryFolder()
+  const claude = join(root, "claude")
+  const project = join(claude, "projects", "-Users-chip-dev-ai-music")
+  mkdirSync(join(claude, "projects"), { recursive: true })
+  cpSync(join(realTranscripts, "-Users-chip-dev-ai-music"), project, { recursive: true })
+  return { home: join(root, "home"), env: { CLAUDE_CONFIG_DIR: claude }, project }
+}
+
+const payloadOf = (call: Call) =>
+  JSON.stringify({
+    hook_event_name: call.isError ? "PostToolUseFailure" : "PostToolUse",
+    session_id: call.session,
+    cwd: "/Users/chip/dev/ai-music",
+    tool_name: call.tool,
+    tool_use_id: call.id,
+  })
+
+const until = async (isSo: () => boolean, what: string) => {
+  for (const started = Date.now(); !isSo(); await new Promise((resolve) => setTimeout(resolve, 100))) {
+    if (Date.now() - started > 20_000) throw new Error(`it did not come to be that ${what}`)
+  }
+}
+
+const count = (home: string) => {
+  try {
+    return totals(home).events
+  } catch {
+    return 0
+  }
+}
+
+const half = (calls: ReadonlyArray<Call>) => {
+  let seed = 20_261_123
+  return calls.filter(() => {
+    seed = (seed * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return seed < 2 ** 31
+  })
+}
+
+describe("reconciling", () => {
+  it("ends with exactly what the transcripts say where half of all hook calls were lost", async () => {
+    const { home, env, project } = freshMachine()
+    const calls = callsOf(project)
+    const told = half(calls)
+    assert.lengthOf(calls, 37)
+    assert.isTrue(told.length > 10 && told.length < 27)
+    for (const call of told) await runHook(home, payloadOf(call), { env })
+
+    const before = await runCli(home, ["coverage", "--since", "20y", "--json"], { env })
+    assert.deepInclude(JSON.parse(before.stdout), {
+      calls: 37,
+      as_they_happened: told.length,
+      reconciled: 0,
+      missing: 37 - told.length,
+    })
+    assert.strictEqual(totals(home).events, told.length)
+
+    const { stdout } = await runCli(home, ["reconcile", "--json"], { env })
+    assert.deepInclude(JSON.parse(stdout), { recorded: 37 - told.length, already_known: told.length })
+    const isTold = new Set(told.map(({ id }) => id))
+    assert.deepStrictEqual(
+      storedCalls(home).map(({ created_at, ...call }) => ({
+        ...call,
+        // The hook had its own clock.
+        created_at: call.source === "hook" ? null : created_at,
+      })),
+      [...calls]
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .map((call) => ({
+          tool_use_id: call.id,
+          tool_name: call.tool,
+          session_id: call.session,
+          success: call.isError ? 0 : 1,
+          source: isTold.has(call.id) ? "hook" : "transcript",
+          created_at: isTold.has(call.id) ? null : call.at.slice(0, 19).replace("T", " "),
+        })),
+    )
+    assert.deepInclude(totals(home), { events: 37, aggregate: 37 })
+    assert.strictEqual(statSync(join(home, "reconcile.lock")).mode & 0o777, 0o600)
+
+    const again = await runCli(home, ["reconcile"], { env })
+    assert.match(again.stdout, /^Recorded 0 calls/)
+    const after = await runCli(home, ["coverage", "--since", "20y"], { env })
+    assert.match(after.stdout, /^37 of 37 calls recorded in the last 20 years\n/)
+    assert.include(after.stdout, `${told.length} as they happened`)
+    assert.match(after.stdout, new RegExp(`^${37 - told.length} by reconciling: \\d+ \\w+`, "m"))
+    assert.notInclude(after.stdout, "missing")
+  })
+
+  it.each(["SessionStart", "SessionEnd"])(
+    "starts by itself at a %s, and the hook does not wait for it",
+    async (name) => {
+      const { home, env } = freshMachine()
+      const started = Date.now()
+      const { code, stdout, stderr } = await runHook(home, JSON.stringify({ hook_event_name: name }), { env })
+      assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
+      // It waits two seconds for the transcript's last lines.
+      assert.isBelow(Date.now() - started, 1900)
+      assert.strictEqual(count(home), 0)
+      await until(() => count(home) === 37, "all calls are there")
+    },
+  )
+
+  it("starts at a session's beginning that the server is told of as well", async () => {
+    const { home, env } = freshMachine()
+    const server = await startServer(home, env)
+    const response = await fetch(`http://127.0.0.1:${server.port}/hook`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${server.token}` },
+      body: JSON.stringify({ hook_event_name: "SessionStart" }),
+    })
+    assert.strictEqual(response.status, 200)
+    await until(() => count(home) === 37, "all calls are there")
+    assert.strictEqual((await server.end("SIGTERM")).code, 0)
+  })
+
+  it("is done by one process at a time", async () => {
+    const { home, env } = freshMachine()
+    await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash" }), { env })
+    const lock = new Database(join(home, "reconcile.lock"))
+    lock.exec("BEGIN EXCLUSIVE")
+    const refused = await runCli(home, ["reconcile"], { env })
+    assert.deepStrictEqual([refused.code, refused.stdout, lines(refused.stderr).length], [1, "", 1])
+    assert.include(refused.stderr, "another process reconciles just now")
+    const background = await runCli(home, ["reconcile", "--background"], { env })
+    assert.deepStrictEqual([background.code, background.stdout, background.stderr], [0, "", ""])
+    assert.strictEqual(count(home), 1)
+    lock.close()
+    assert.strictEqual((await runCli(home, ["reconcile"], { env })).code, 0)
+    assert.strictEqual(count(home), 38)
+  })
+
+  it("names the tools of what is missing, and looks only into transcripts that changed", async () => {
+    const { home, env, project } = freshMachine()
+    await runCli(home, ["reconcile"], { env })
+    const tools = { a: "mcp__x__y", b: "mcp__x__y", c: "Agent" }
+    writeLines(
+      join(project, "new.jsonl"),
+      Object.entries(tools).flatMap(([id, name]) =>
+        finishedCall(id, { name, cwd: "/somewhere", millis: Date.now() - 5000 }),
+      ),
+    )
+    const { stdout } = await runCli(home, ["coverage"], { env })
+    assert.match(stdout, /^0 of 3 calls recorded in the last 7 days\n/)
+    assert.include(stdout, "3 missing: 2 mcp__x__y, 1 Agent\n")
+    assert.include(stdout, "`tooltrail reconcile` records what is missing.")
+    const unused = await runCli(home, ["unused", "--since", "7d", "--all-projects", "--json"], { env })
+    assert.deepInclude(JSON.parse(unused.stdout), { verdict: "not enough", reason: "coverage too low", coverage: 0 })
+    const reconciled = JSON.parse((await runCli(home, ["reconcile", "--json"], { env })).stdout)
+    assert.deepInclude(reconciled, { files: 3, lines: 6, recorded: 3, already_known: 0 })
+    const known = await runCli(home, ["unused", "--since", "7d", "--all-projects", "--json"], { env })
+    assert.deepInclude(JSON.parse(known.stdout), { verdict: "enough", coverage: 1 })
+  })
+
+  it("says so where there are no transcripts", async () => {
+    const home = temporaryFolder()
+    assert.match((await runCli(home, ["reconcile"])).stdout, /^No transcripts in .*projects\.\n$/)
+    assert.match((await runCli(home, ["coverage"])).stdout, /^No transcript shows a call in the last 7 days\./)
+  })
+})
