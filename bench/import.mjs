@@ -59,7 +59,6 @@ const run = (...args) => {
   return { ...JSON.parse(stdout), whole: seconds, peak: Number(readFileSync(peak, "utf8")) }
 }
 
-const worker = join(root, "dist", "transcript-worker.cjs")
 const programs = [
   {
     name: "JSON.parse of each line, read by readline",
@@ -69,8 +68,7 @@ const programs = [
     name: "JSON.parse of each line, files read whole",
     run: () => run(join(root, "bench", "parsing.mjs"), folder, "split"),
   },
-  { name: "tooltrail reads, one thread", run: () => run(reading, folder) },
-  { name: "tooltrail reads, two threads", run: () => run(reading, folder, worker) },
+  { name: "tooltrail reads every call, stores none", run: () => run(reading, folder) },
   {
     name: "tooltrail import, whole process",
     run: () => {

@@ -1,12 +1,10 @@
-// Reads every call of a folder of transcripts and stores none; bundled by import.mjs: node <bundle> <folder> [worker]
+// Reads every call of a folder of transcripts and stores none; bundled by import.mjs: node <bundle> <folder>
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { TranscriptsRemembering } from "../src/layers/TranscriptsLive.ts"
-import { TranscriptsInWorkers } from "../src/programs/transcriptWorker/TranscriptsInWorkers.ts"
 import { Transcripts } from "../src/services/Transcripts.ts"
 
-const [folder, program] = process.argv.slice(2)
+const [folder] = process.argv.slice(2)
 
 const readAll = Effect.gen(function* () {
   const { find, readOn } = yield* Transcripts
@@ -20,16 +18,11 @@ const readAll = Effect.gen(function* () {
       }
       return calls
     })
-  const counts = yield* Effect.forEach(files, readFile, { concurrency: program === undefined ? 1 : 16 })
+  const counts = yield* Effect.forEach(files, readFile)
   return counts.reduce((sum, calls) => sum + calls, 0)
 })
 
-const Reading =
-  program === undefined
-    ? TranscriptsRemembering
-    : Layer.provide(TranscriptsInWorkers({ program, meanwhile: "reads" }), TranscriptsRemembering)
-
 const started = performance.now()
-Effect.runPromise(Effect.provide(readAll, Reading)).then((calls) =>
+Effect.runPromise(Effect.provide(readAll, TranscriptsRemembering)).then((calls) =>
   console.log(JSON.stringify({ calls, seconds: (performance.now() - started) / 1000 })),
 )

@@ -4,7 +4,9 @@ import type { DiscoveredTool } from "./Tool.ts"
 import { extractServerName } from "./ToolName.ts"
 import type { ToolUse } from "./ToolUse.ts"
 
+/** Uses of one tool in one project. */
 export interface CountedUses {
+  readonly tool: DiscoveredTool
   readonly count: number
   readonly firstUsedAt: Timestamp
   readonly lastUsedAt: Timestamp
@@ -25,26 +27,32 @@ const withServerName = (tool: DiscoveredTool, serverName: string | null): Discov
 }
 
 /** Sums uses up by tool and project. */
-export const usesByTool = (
-  uses: ReadonlyArray<ToolUse>,
-): ReadonlyArray<CountedUses & { readonly tool: DiscoveredTool }> => {
-  const byProject = new Map<string | null, Map<string, Sum>>()
-  for (const use of uses) {
+export class UsesByTool {
+  readonly #byProject = new Map<string | null, Map<string, Sum>>()
+
+  add(uses: ReadonlyArray<ToolUse>): void {
+    for (const use of uses) this.#addOne(use)
+  }
+
+  #addOne(use: ToolUse): void {
     const { projectHash, toolName, usedAt } = use
-    let byTool = byProject.get(projectHash)
+    let byTool = this.#byProject.get(projectHash)
     if (byTool === undefined) {
       byTool = new Map()
-      byProject.set(projectHash, byTool)
+      this.#byProject.set(projectHash, byTool)
     }
     const sum = byTool.get(toolName)
     if (sum === undefined) {
       byTool.set(toolName, { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt })
-      continue
+      return
     }
     sum.tool = withServerName(sum.tool, use.serverName)
     sum.count++
     if (usedAt < sum.firstUsedAt) sum.firstUsedAt = usedAt
     if (usedAt > sum.lastUsedAt) sum.lastUsedAt = usedAt
   }
-  return [...byProject.values()].flatMap((byTool) => [...byTool.values()])
+
+  get sums(): ReadonlyArray<CountedUses> {
+    return [...this.#byProject.values()].flatMap((byTool) => [...byTool.values()])
+  }
 }

@@ -1,7 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { now, type Timestamp } from "../domain/Timestamp.ts"
-import type { DiscoveredTool } from "../domain/Tool.ts"
 import { extractServerName } from "../domain/ToolName.ts"
 import type { CountedUses } from "../domain/usesByTool.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
@@ -11,10 +10,9 @@ import { onDemand } from "./onDemand.ts"
 /** `ToolRegistry` over an open database. */
 export const makeToolRegistry = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const batches = onDemand(() => import("../domain/usesByTool.ts"))
   const queries = onDemand(() => import("./registryQueries.ts").then((module) => module.makeRegistryQueries(sql)))
 
-  const count = (tool: DiscoveredTool, uses: CountedUses, writtenAt: Timestamp, hasEvent: boolean) => sql`
+  const count = ({ tool, ...uses }: CountedUses, writtenAt: Timestamp, hasEvent: boolean) => sql`
       INSERT INTO tool_registry (
         name, tool_type, scope, source, project_hash, description, server_name, usage_count, last_used_at, discovered_at,
         updated_at, baseline_count, baseline_last_used_at)
@@ -39,15 +37,12 @@ export const makeToolRegistry = Effect.gen(function* () {
   return ToolRegistry.of({
     recordOrCreate: (tool, usedAt, { hasEvent } = { hasEvent: true }) =>
       Effect.flatMap(now, (writtenAt) =>
-        count(tool, { count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt }, writtenAt, hasEvent),
+        count({ tool, count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt }, writtenAt, hasEvent),
       ).pipe(Effect.asVoid, failingTo(`count a use of ${tool.name}`)),
 
     recordAll: Effect.fn("ToolRegistry.recordAll")(function* (uses) {
       const writtenAt = yield* now
-      const { usesByTool } = yield* batches
-      yield* Effect.forEach(usesByTool(uses), ({ tool, ...counted }) => count(tool, counted, writtenAt, true), {
-        discard: true,
-      })
+      yield* Effect.forEach(uses, (counted) => count(counted, writtenAt, true), { discard: true })
     }, failingTo("count the uses of tools")),
 
     getAvailableForSession: (project) => Effect.flatMap(queries, (read) => read.getAvailableForSession(project)),

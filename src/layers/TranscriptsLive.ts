@@ -90,7 +90,11 @@ const make = Effect.gen(function* () {
         attempt(path, () => readLines(path, read, noteSubagent(path))),
       )
       const projects = yield* resolveProjects(path, calls)
-      return { ...part, calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))) }
+      return {
+        ...part,
+        callCount: calls.length,
+        calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))),
+      }
     }),
   })
 })

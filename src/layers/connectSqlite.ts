@@ -30,8 +30,6 @@ export interface ConnectionOptions {
   readonly busyTimeoutMillis: number
   /** How long the WAL grows, in pages of 4 KiB, until a commit writes it back into the database, which syncs twice. */
   readonly checkpointPages: number
-  /** How many KiB of the database are kept in memory; as SQLite is built, which is 16,000, unless told. */
-  readonly cacheKibibytes?: number
 }
 
 /**
@@ -43,9 +41,6 @@ export const connectSqlite = (filename: string, options: ConnectionOptions) =>
     const client = yield* connect({ filename })
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(options.busyTimeoutMillis)))}`
     yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(options.checkpointPages)))}`
-    if (options.cacheKibibytes !== undefined) {
-      yield* client`PRAGMA cache_size = ${client.literal(String(-Math.trunc(options.cacheKibibytes)))}`
-    }
     return client
   })
 

@@ -12,16 +12,17 @@ import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { recordToolUses } from "./recordToolUses.ts"
+import { recordInPieces } from "./recordToolUses.ts"
 
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
-const MOST_CALLS = 40_000
+const MOST_CALLS = 20_000
+const CALLS_PER_PIECE = 5000
 const FILES_PER_BATCH = 1000
 
 /** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
 const GROUP_BYTES = 4_000_000
-const GROUPS_AHEAD = 8
+const GROUPS_AHEAD = 4
 
 /** How an import shares the store with hooks, which wait for their turn, and look for it now and then. */
 export interface Pace {
@@ -98,6 +99,18 @@ const groupsOf = (files: ReadonlyArray<TranscriptFile>): ReadonlyArray<ReadonlyA
   return groups
 }
 
+/** The calls of many parts, in pieces that are worth a statement. */
+function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<ToolUse>> {
+  let piece: Array<ToolUse> = []
+  for (const { calls } of parts) {
+    for (const call of calls) piece.push(call)
+    if (piece.length < CALLS_PER_PIECE) continue
+    yield piece
+    piece = []
+  }
+  yield piece
+}
+
 /**
  * Records the calls of the transcripts at these paths, or of all that Claude Code keeps. Each batch is stored together with
  * how far its transcripts are read, so that an import that is cut short, however it is, goes on where it stopped.
@@ -124,22 +137,24 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
 
   const done = { files: files.length - changed.length, bytes: 0, lines: 0, calls: 0, recorded: 0, open: 0, broken: 0 }
   let unreadableFiles = unreadable.length
-  let calls: Array<ToolUse> = []
+  let parts: Array<TranscriptPart> = []
+  let waiting = 0
   let read = new Map<string, ReadTranscript>()
 
   let batchSize = FEWEST_CALLS
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return
-    const [took, recorded] = yield* recordToolUses(calls).pipe(
+    const [took, recorded] = yield* recordInPieces(pieces(parts)).pipe(
       Effect.zipLeft(transcriptLedger.remember([...read.values()])),
       atomically,
       Effect.timed,
     )
-    const fitting = (calls.length * pace.batchMillis) / Math.max(1, Duration.toMillis(took))
+    const fitting = (waiting * pace.batchMillis) / Math.max(1, Duration.toMillis(took))
     batchSize = Math.max(FEWEST_CALLS, Math.min(MOST_CALLS, 2 * batchSize, fitting))
-    done.recorded += recorded.length
-    calls = []
+    done.recorded += recorded
+    parts = []
+    waiting = 0
     read = new Map()
     yield* listener.onProgress({
       files: files.length,
@@ -167,16 +182,17 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
     const { path } = part.read
     yield* Effect.forEach(part.brokenLines, (line) => listener.onBrokenLine(path, line), { discard: true })
     read.set(path, part.read)
-    for (const call of part.calls) calls.push(call)
+    parts.push(part)
+    waiting += part.callCount
     done.bytes += part.bytes
     done.lines += part.lines
-    done.calls += part.calls.length
+    done.calls += part.callCount
     done.broken += part.brokenLines.length
     if (part.isEnd) {
       done.files++
       done.open += part.openCalls
     }
-    if (calls.length >= batchSize || read.size >= FILES_PER_BATCH) yield* store
+    if (waiting >= batchSize || read.size >= FILES_PER_BATCH) yield* store
   })
 
   const noteUnreadable = (error: UnreadableTranscript) => {

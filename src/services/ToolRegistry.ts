@@ -4,7 +4,7 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { DiscoveredTool, RegistryDrift, ToolRegistryRow } from "../domain/Tool.ts"
-import type { ToolUse } from "../domain/ToolUse.ts"
+import type { CountedUses } from "../domain/usesByTool.ts"
 
 /** The aggregate: one row per tool and project. */
 export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")<
@@ -22,7 +22,7 @@ export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")
     ) => Effect.Effect<void, PersistenceError>
 
     /** Counts many uses that have events, as one `recordOrCreate` after the other would. */
-    readonly recordAll: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
+    readonly recordAll: (uses: ReadonlyArray<CountedUses>) => Effect.Effect<void, PersistenceError>
 
     /** The rows that differ from what their baseline and the events fold to; none in a store that is whole. */
     readonly findDrift: Effect.Effect<ReadonlyArray<RegistryDrift>, PersistenceError>

@@ -16,7 +16,8 @@ export interface FoundTranscripts {
 
 /** Some lines of a transcript. */
 export interface TranscriptPart {
-  /** The calls whose results are in these lines, in their order. */
+  readonly callCount: number
+  /** The calls whose results are in these lines, in their order. They may be made anew whenever they are asked for. */
   readonly calls: ReadonlyArray<ToolUse>
   readonly bytes: number
   readonly lines: number

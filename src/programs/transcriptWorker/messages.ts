@@ -99,4 +99,10 @@ const unpackCalls = ({ shared, places, durations, texts }: PackedCalls): Readonl
 
 export const packPart = (part: TranscriptPart): ReadAnswer => ({ ...part, calls: packCalls(part.calls) })
 
-export const unpackPart = (answer: ReadAnswer): TranscriptPart => ({ ...answer, calls: unpackCalls(answer.calls) })
+/** The calls stay packed until they are asked for: many parts may wait. */
+export const unpackPart = ({ calls, ...answer }: ReadAnswer): TranscriptPart => ({
+  ...answer,
+  get calls() {
+    return unpackCalls(calls)
+  },
+})
