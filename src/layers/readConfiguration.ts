@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import {
@@ -13,14 +13,8 @@ import { Home } from "../services/Home.ts"
 export const readConfiguration: Effect.Effect<Configuration, UnusableConfiguration, Home> = Effect.gen(function* () {
   const path = join((yield* Home).directory, "config.json")
   const text = yield* Effect.try({
-    try: () => readFileSync(path, "utf8"),
-    catch: (cause) => cause as NodeJS.ErrnoException,
-  }).pipe(
-    Effect.catchAll((error) =>
-      error.code === "ENOENT"
-        ? Effect.succeed(undefined)
-        : Effect.fail(new UnusableConfiguration({ path, reason: error.message })),
-    ),
-  )
+    try: () => (existsSync(path) ? readFileSync(path, "utf8") : undefined),
+    catch: (cause) => new UnusableConfiguration({ path, reason: cause instanceof Error ? cause.message : String(cause) }),
+  })
   return text === undefined ? defaultConfiguration : yield* parseConfiguration(text, path)
 })
