@@ -7,6 +7,8 @@ export const COVERAGE_NEEDED = 0.95
 export interface Observation {
   /** The first call that is recorded. */
   readonly observedFrom: Option.Option<Timestamp>
+  /** The last call that is recorded. */
+  readonly observedUntil: Option.Option<Timestamp>
   /** The first second of the window that is judged. */
   readonly windowStart: Timestamp
   /** Which share of the calls of the window is recorded, from 0 to 1; none where nobody knows. */
@@ -18,6 +20,7 @@ export type Evidence =
   | { readonly verdict: "enough"; readonly observedFrom: Timestamp; readonly coverage: Option.Option<number> }
   | { readonly verdict: "not enough"; readonly reason: "nothing recorded" }
   | { readonly verdict: "not enough"; readonly reason: "span too short"; readonly observedFrom: Timestamp }
+  | { readonly verdict: "not enough"; readonly reason: "nothing in the window"; readonly observedUntil: Timestamp }
   | {
       readonly verdict: "not enough"
       readonly reason: "coverage too low"
@@ -25,18 +28,26 @@ export type Evidence =
       readonly coverage: number
     }
 
-/** Enough: recorded since before the window began, and of the calls either enough or nobody knows how many. */
-export const judgeEvidence = ({ observedFrom, windowStart, coverage }: Observation): Evidence => {
-  if (Option.isNone(observedFrom)) return { verdict: "not enough", reason: "nothing recorded" }
+/**
+ * Enough: recorded since before the window began, something within it, and of the calls either enough or nobody knows how
+ * many. Where no call at all is recorded in the window, a hook that did not run looks like a person who called nothing.
+ */
+export const judgeEvidence = ({ observedFrom, observedUntil, windowStart, coverage }: Observation): Evidence => {
+  if (Option.isNone(observedFrom) || Option.isNone(observedUntil)) {
+    return { verdict: "not enough", reason: "nothing recorded" }
+  }
   if (observedFrom.value > windowStart) {
     return { verdict: "not enough", reason: "span too short", observedFrom: observedFrom.value }
   }
-  return Option.isSome(coverage) && coverage.value < COVERAGE_NEEDED
-    ? {
-        verdict: "not enough",
-        reason: "coverage too low",
-        observedFrom: observedFrom.value,
-        coverage: coverage.value,
-      }
+  if (Option.isSome(coverage) && coverage.value < COVERAGE_NEEDED) {
+    return {
+      verdict: "not enough",
+      reason: "coverage too low",
+      observedFrom: observedFrom.value,
+      coverage: coverage.value,
+    }
+  }
+  return observedUntil.value < windowStart
+    ? { verdict: "not enough", reason: "nothing in the window", observedUntil: observedUntil.value }
     : { verdict: "enough", observedFrom: observedFrom.value, coverage }
 }

@@ -36,7 +36,7 @@ const next = (unit: TrendUnit, day: string): string => {
   return `${dayText(midnight + 31 * MILLIS_PER_DAY).slice(0, 7)}-01`
 }
 
-/** Every day, week or month between two, both included, with zeros where there are no calls. */
+/** Every day, week or month between two, both included, with zeros where there are no calls; and what comes later, as from a clock that is ahead. */
 export const withGaps = (
   unit: TrendUnit,
   points: ReadonlyArray<TrendPoint>,
@@ -44,10 +44,9 @@ export const withGaps = (
   last: string,
 ): ReadonlyArray<TrendPoint> => {
   const byDay = new Map(points.map((point) => [point.from, point]))
-  const end = points.reduce((latest, { from }) => (from > latest ? from : latest), last)
   const all: Array<TrendPoint> = []
-  for (let from = first; from <= end; from = next(unit, from)) {
+  for (let from = first; from <= last; from = next(unit, from)) {
     all.push(byDay.get(from) ?? { from, usage_count: 0, failures: 0, interruptions: 0 })
   }
-  return all
+  return [...all, ...points.filter(({ from }) => from > last)]
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { defaultTeardown } from "@effect/platform/Runtime"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -20,5 +21,10 @@ runCommandLine(process.argv).pipe(
     }),
   ),
   Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer, StderrLogger)),
-  NodeRuntime.runMain({ disablePrettyLogger: true, disableErrorReporting: true }),
+  NodeRuntime.runMain({
+    disablePrettyLogger: true,
+    disableErrorReporting: true,
+    // A signal ends a server well, and a command that says so not.
+    teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(code || Number(process.exitCode ?? 0))),
+  }),
 )

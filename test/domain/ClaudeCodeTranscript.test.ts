@@ -335,6 +335,14 @@ describe("the scanner of lines", () => {
     )
   })
 
+  it("tells each day from the day before", () => {
+    const first = Date.parse("2023-12-20T23:59:59.999Z")
+    for (let day = 0; day < 500; day++) {
+      const line = textLine("hello", { millis: first + day * 86_400_000 })
+      assert.strictEqual(scanLine(line)?.millis, first + day * 86_400_000)
+    }
+  })
+
   it("is not sure of a line that is cut off anywhere, nor of two that are run together", () => {
     const line = callLine("toolu_1", { cwd: "/p", input: { command: "ls" } })
     for (let length = 1; length < line.length; length++) {

@@ -47,10 +47,24 @@ describe("judgeEvidence", () => {
     assert.deepStrictEqual(
       judgeEvidence({
         observedFrom: Option.fromNullable(observedFrom),
+        observedUntil: Option.fromNullable(observedFrom),
         windowStart,
         coverage: Option.fromNullable(coverage),
       }),
       expected,
+    )
+  })
+
+  it("a long record that ends before the window says nothing about the window", () => {
+    const observedUntil = "2026-10-24 11:59:59" as Timestamp
+    assert.deepStrictEqual(
+      judgeEvidence({
+        observedFrom: Option.some("2025-01-01 00:00:00" as Timestamp),
+        observedUntil: Option.some(observedUntil),
+        windowStart,
+        coverage: Option.none(),
+      }),
+      { verdict: "not enough", reason: "nothing in the window", observedUntil },
     )
   })
 })

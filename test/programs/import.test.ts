@@ -165,8 +165,8 @@ describe("tooltrail import", () => {
     const { child, ended } = startImport(home, writeHistory(40_000, 20))
     await until(() => committedCalls(join(home, "tooltrail.db")) > 1000)
     child.kill("SIGINT")
-    const { stdout, stderr } = await ended
-    assert.strictEqual(stdout, "")
+    const { code, stdout, stderr } = await ended
+    assert.deepStrictEqual([code, stdout], [130, ""])
     assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import goes on where this one stopped"])
     const { events, aggregate } = totals(home)
     assert.strictEqual(events, aggregate)

@@ -183,6 +183,11 @@ describe("pruning", () => {
       months.reduce((sum, month) => sum + month.usage_count, 0),
       20_000,
     )
+    // A clock that was ahead makes no row for every month until then.
+    changeStore(home, "INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('Read', '9999-01-01 00:00:00')")
+    const ahead = await runCli(home, ["trend", "--all-projects", "--since", "1y", "--json"])
+    const points: ReadonlyArray<{ from: string }> = JSON.parse(ahead.stdout)
+    assert.deepStrictEqual([points.length <= 14, points.at(-1)?.from], [true, "9999-01-01"])
     const wrong = await runCli(home, ["prune", "--older-than", "soon"])
     assert.match(wrong.stderr, /--older-than: "soon" is not a time window; accepted are/)
     assert.match((await runCli(home, ["prune"])).stderr, /--older-than/)

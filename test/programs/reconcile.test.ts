@@ -199,6 +199,18 @@ describe("reconciling", () => {
     assert.deepInclude(JSON.parse(known.stdout), { verdict: "enough", coverage: 1 })
   })
 
+  it("tells the count of each tool that it names, however long the names are", async () => {
+    const { home, env, project } = freshMachine()
+    await runCli(home, ["reconcile"], { env })
+    const names = ["a", "b", "c"].map((server) => `mcp__${server}__get_pull_request_review_comments`)
+    writeLines(
+      join(project, "new.jsonl"),
+      names.flatMap((name) => finishedCall(name, { name, cwd: "/somewhere", millis: Date.now() - 5000 })),
+    )
+    const { stdout } = await runCli(home, ["coverage"], { env })
+    assert.deepEqual(lines(stdout).slice(2, 5), [`3 missing: 1 ${names[0]},`, `1 ${names[1]},`, `1 ${names[2]}`])
+  })
+
   it("says so where there are no transcripts", async () => {
     const home = temporaryFolder()
     assert.match((await runCli(home, ["reconcile"])).stdout, /^No transcripts in .*projects\.\n$/)

@@ -11,17 +11,18 @@ import { json, since, utc } from "./options.ts"
 import { sentence } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
-/** `9 by reconciling: 8 Agent, 1 Task`; nothing of nothing. */
+/** `9 by reconciling: 8 Agent`, `1 Task`: parts, of which each is cut by itself; nothing of nothing. */
 const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): ReadonlyArray<string> => {
   if (calls === 0) return []
   const named = tools.slice(0, 5).map(({ tool_name, calls }) => `${calls} ${tool_name}`)
   const more = tools.length > named.length ? [`${counted(tools.length - named.length, "more tool")}`] : []
-  return [`${calls} ${how}: ${[...named, ...more].join(", ")}`]
+  const [first, ...others] = [...named, ...more]
+  return [`${calls} ${how}: ${first}`, ...others]
 }
 
 const render = (coverage: MeasuredCoverage, period: string, view: View): string => {
   if (Option.isNone(coverage.span)) {
-    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since 30d.")
+    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since.")
   }
   const { from, until } = coverage.span.value
   const recorded = coverage.calls - coverage.missing

@@ -30,6 +30,11 @@ export const explainEvidence = (
         `${notEnough} the first call ${where} was recorded ${time(evidence.observedFrom)}, less than ${period} ago.`,
         "Look at a shorter time with --since, or everywhere with --all-projects.",
       ]
+    case "nothing in the window":
+      return [
+        `${notEnough} no call of the last ${period} is recorded, the last was ${time(evidence.observedUntil)}.`,
+        "`tooltrail status` says whether the hook runs.",
+      ]
     case "coverage too low":
       return [
         `${notEnough} ${precisely(evidence.coverage)} of the calls of the last ${period} are recorded, ${precisely(COVERAGE_NEEDED)} are needed.`,

@@ -70,9 +70,16 @@ export const showProgress = Effect.gen(function* () {
   return listener
 })
 
-/** Says on an interrupt that nothing is lost by it. */
+const INTERRUPTED = 130
+
+/** Says on an interrupt that nothing is lost by it. The exit code is the shell's for it, so that what depends on the end does not go on. */
 export const sayWhereItStopped = Effect.onInterrupt(() =>
-  Effect.logWarning("interrupted; the next import goes on where this one stopped"),
+  Effect.zipRight(
+    Effect.logWarning("interrupted; the next import goes on where this one stopped"),
+    Effect.sync(() => {
+      process.exitCode = INTERRUPTED
+    }),
+  ),
 )
 
 const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>

@@ -47,7 +47,9 @@ export const top = Command.make(
         if (Option.isNone(report) || rows.length === 0) {
           return renderNone(
             `No calls ${by === "tool" ? "" : `with a ${by} `}${period}.`,
-            "Look further back with --since 30d, or everywhere with --all-projects.",
+            scope.selection === AllProjects
+              ? "Look further back with --since 1y; `tooltrail status` says whether the hook runs."
+              : "Look further back with --since 30d, or everywhere with --all-projects.",
           )
         }
         const { span, total } = report.value

@@ -5,7 +5,9 @@ import { recordedShare } from "../../domain/Coverage.ts"
 import { COVERAGE_NEEDED, type Evidence, judgeEvidence } from "../../domain/Evidence.ts"
 import { findUnused, type Unused } from "../../domain/findUnused.ts"
 import { AllProjects } from "../../domain/Project.ts"
+import type { Timestamp } from "../../domain/Timestamp.ts"
 import { cutoff, format } from "../../domain/TimeWindow.ts"
+import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
@@ -19,6 +21,15 @@ import { sentence } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
 const since = sinceOr("30d")
+
+/** Of any tool, in any project. */
+const lastUse = (known: ReadonlyArray<ToolRegistryRow>): Option.Option<Timestamp> =>
+  Option.fromNullable(
+    known
+      .flatMap(({ last_used_at }) => last_used_at ?? [])
+      .sort()
+      .at(-1),
+  )
 
 const kinds: Partial<Record<Unused["type"], string>> = {
   mcp_server: "MCP server",
@@ -51,6 +62,7 @@ const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyAr
   reason: evidence.verdict === "enough" ? null : evidence.reason,
   window_start: windowStart,
   observed_from: "observedFrom" in evidence ? evidence.observedFrom : null,
+  observed_until: "observedUntil" in evidence ? evidence.observedUntil : null,
   coverage:
     evidence.verdict === "enough"
       ? Option.getOrNull(evidence.coverage)
@@ -72,11 +84,12 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
       const windowStart = yield* cutoff(since)
       const observedFrom = yield* reports.getObservedFrom(scope.selection)
       const coverage = Option.fromNullable(recordedShare(yield* measureCoverage(windowStart)))
+      const known = yield* registry.getAvailableForSession(AllProjects)
       return {
         scope,
         windowStart,
-        evidence: judgeEvidence({ observedFrom, windowStart, coverage }),
-        rows: findUnused(yield* registry.getAvailableForSession(AllProjects), scope.selection, windowStart),
+        evidence: judgeEvidence({ observedFrom, observedUntil: lastUse(known), windowStart, coverage }),
+        rows: findUnused(known, scope.selection, windowStart),
       }
     }),
     toJson: (answer) =>
