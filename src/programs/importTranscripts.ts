@@ -16,7 +16,7 @@ import { recordInPieces } from "./recordToolUses.ts"
 
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
-const MOST_CALLS = 20_000
+const MOST_CALLS = 12_000
 const CALLS_PER_PIECE = 5000
 const FILES_PER_BATCH = 1000
 

@@ -302,6 +302,17 @@ describe("the scanner of lines", () => {
     }
   })
 
+  it.each([
+    "The user doesn't want to proceed with this tool use.",
+    " The user doesn't want to take this action right now.",
+    "\u00a0[Request interrupted by user for tool use]",
+    [{ type: "text", text: "[Request interrupted by user for tool use]" }],
+  ])("takes no refusal for an error of the tool: %j", (content) => {
+    const line = resultLine("toolu_1", { content, isError: true })
+    assert.deepStrictEqual(decode(line).results, [{ toolUseId: "toolu_1", failureKind: "interrupted" }])
+    assert.deepStrictEqual(scanLine(line) ?? decode(line), decode(line))
+  })
+
   it("is sure of a line that is no JSON only where nothing but a text is damaged", () => {
     const damage = fc.record({
       at: fc.nat(),

@@ -83,10 +83,7 @@ export const sayWhereItStopped = Effect.onInterrupt(() =>
 )
 
 const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
-  Effect.gen(function* () {
-    for (const flag of SMALL_HEAP) setFlagsFromString(flag)
-    return yield* importTranscripts(paths, yield* showProgress, pace)
-  }).pipe(
+  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, pace)).pipe(
     Effect.scoped,
     sayWhereItStopped,
     Effect.provide(TranscriptRecording),
@@ -103,6 +100,7 @@ const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
 /** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
 export const importHistory = (paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
+    for (const flag of SMALL_HEAP) setFlagsFromString(flag)
     const transcripts = yield* Transcripts
     const { files, places, unreadable } = yield* transcripts.find(paths)
     if (files.length > 0 || unreadable.length > 0) return yield* fromPresentTranscripts(paths)
