@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({
@@ -5,6 +6,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/temporaryRoot.ts",
     testTimeout: 60_000,
+    // Most of a test's time is another process's, so one file for each core is not too much.
+    pool: "forks",
+    poolOptions: { forks: { maxForks: Math.max(2, availableParallelism()) } },
     reporters: ["default", ["json", { outputFile: "node_modules/.cache/test-report.json" }]],
     // What the person who runs the tests has set must not reach the code under test.
     env: { CLAUDE_CONFIG_DIR: "/nonexistent/claude", CLAUDE_PROJECT_DIR: "", TOOLTRAIL_HOME: "", NO_COLOR: "" },

@@ -14,7 +14,8 @@ export const readConfiguration: Effect.Effect<Configuration, UnusableConfigurati
   const path = join((yield* Home).directory, "config.json")
   const text = yield* Effect.try({
     try: () => (existsSync(path) ? readFileSync(path, "utf8") : undefined),
-    catch: (cause) => new UnusableConfiguration({ path, reason: cause instanceof Error ? cause.message : String(cause) }),
+    catch: (cause) =>
+      new UnusableConfiguration({ path, reason: cause instanceof Error ? cause.message : String(cause) }),
   })
   return text === undefined ? defaultConfiguration : yield* parseConfiguration(text, path)
 })
