@@ -5,8 +5,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { HookEnvironment } from "../layers/HookEnvironment.ts"
+import { RecordingStoreLive } from "../layers/RecordingStore.ts"
 import { StderrLogger } from "../layers/StderrLogger.ts"
-import { StoreLive } from "../layers/Store.ts"
 import { readStandardInput, type UnreadableInput } from "../layers/standardInput.ts"
 import type { Home } from "../services/Home.ts"
 import type { Spool } from "../services/Spool.ts"
@@ -25,7 +25,7 @@ const BUSY_TIMEOUT_MILLIS = 900
 /** A hook leaves its writes in the WAL. Whoever opens the store next reads all of that, so it is kept small. */
 const CHECKPOINT_PAGES = 200
 
-const HookStore = StoreLive({
+const HookStore = RecordingStoreLive({
   busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
   checkpointPages: CHECKPOINT_PAGES,
   whenMissing: "create",

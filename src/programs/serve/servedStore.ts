@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
-import { type Store, StoreLive } from "../../layers/Store.ts"
+import { type RecordingStore, RecordingStoreLive } from "../../layers/RecordingStore.ts"
 import { DrainLedger } from "../../services/DrainLedger.ts"
 import { Home } from "../../services/Home.ts"
 import { Projects } from "../../services/Projects.ts"
@@ -19,7 +19,7 @@ const CHECKPOINT_PAGES = 400
 
 interface OpenStore {
   readonly _tag: "Open"
-  readonly services: Context.Context<Store>
+  readonly services: Context.Context<RecordingStore>
   readonly file: Stats | undefined
   readonly close: Effect.Effect<void>
 }
@@ -34,7 +34,7 @@ type State =
 /** The store of a long-lived process. Its effects must not overlap. */
 export interface ServedStore {
   /** Runs with the store. What it fails with does not change the store's state. */
-  readonly use: <A, E>(effect: Effect.Effect<A, E, Store>) => Effect.Effect<A, E | PersistenceError>
+  readonly use: <A, E>(effect: Effect.Effect<A, E, RecordingStore>) => Effect.Effect<A, E | PersistenceError>
   /** Has the store opened anew by the next who uses it: the SQL client remembers failed statements for ten minutes. */
   readonly renew: Effect.Effect<void>
   /** Lets every `use` fail with this error from now on. */
@@ -86,7 +86,7 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
   const lookAtFile = () => statSync(home.database, { throwIfNoEntry: false })
 
   const live = Layer.provide(
-    StoreLive({
+    RecordingStoreLive({
       busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
       checkpointPages: CHECKPOINT_PAGES,
       whenMissing: "create",
