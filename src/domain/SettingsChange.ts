@@ -112,12 +112,19 @@ export const changesToRegister = (
   ]
 }
 
-/** What takes every handler of ours out. `stays`: what was there before tooltrail, and so stays though it be empty. */
+/** The events that hooks are listed under, if only in empty lists; null where there is no place for hooks. */
+export const listedEvents = (settings: unknown): ReadonlyArray<string> | null =>
+  isObject(settings) && isObject(settings.hooks) ? Object.keys(settings.hooks) : null
+
+/** What takes every handler of ours out. `before`: the listed events before tooltrail, which stay though they be empty. */
 export const changesToUnregister = (
   settings: unknown,
   token: string | undefined,
-  stays: (path: JsonPath) => boolean,
-): ReadonlyArray<SettingsChange> => removals(settings, findHandlers(settings, token), stays)
+  before: ReadonlyArray<string> | null,
+): ReadonlyArray<SettingsChange> =>
+  removals(settings, findHandlers(settings, token), ([, event]) =>
+    event === undefined ? before !== null : before?.includes(String(event)) === true,
+  )
 
 /** The plugin's names under "enabledPlugins": `tooltrail@<marketplace>`. */
 export const enabledPlugins = (settings: unknown): ReadonlyArray<string> =>

@@ -12,13 +12,14 @@ import {
   changesToUnregister,
   enabledPlugins,
   findMisshape,
+  listedEvents,
 } from "../domain/SettingsChange.ts"
 import { UnusableSettings } from "../domain/UnusableSettings.ts"
 import { AgentSettings, type SettingsFile, settingsScopes } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
-import { changeJsonText, holdsPath, type JsonText, parseJsonText } from "./jsonText.ts"
+import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
 import { findCheckout } from "./ProjectResolverLive.ts"
 import { replaceFile } from "./replaceFile.ts"
 import {
@@ -150,7 +151,8 @@ const make = Effect.gen(function* () {
       const { target, content, mode } = yield* open(file)
       const { mark, text } = withoutMark(content ?? "")
       const json = yield* parse(file.path, text)
-      const changes = changesToRegister(json.value, registration, registration.endpoint?.token ?? (yield* token))
+      const ownToken = registration.endpoint?.token ?? (yield* token)
+      const changes = changesToRegister(json.value, registration, ownToken)
       const changed = changeJsonText(text.trim() === "" ? "{}" : text, changes)
       const after = mark + (text.trim() === "" ? `${changed}\n` : changed)
       const isChanged = changes.length > 0
@@ -165,7 +167,9 @@ const make = Effect.gen(function* () {
       if (editMode === "write" && isChanged) {
         const made_folder = yield* attempt(file.path, () => mkdirSync(dirname(target), { recursive: true }) ?? null)
         const before = content === undefined ? null : hashOf(content)
-        const base = goesOn && earlier !== undefined ? earlier : { ...file, before, backup, made_folder }
+        const older = changesToUnregister(json.value, ownToken, earlier?.events_before ?? null)
+        const events_before = listedEvents((yield* parse(file.path, changeJsonText(text, older))).value)
+        const base = goesOn && earlier !== undefined ? earlier : { ...file, before, backup, made_folder, events_before }
         yield* remember({ ...base, after: hashOf(after) }, hook)
         yield* attempt(file.path, () => {
           checkUnchanged(target, content)
@@ -209,13 +213,10 @@ const make = Effect.gen(function* () {
         const kept = typeof earlier?.backup === "string" ? readText(earlier.backup) : undefined
         return kept !== undefined && hashOf(kept) === earlier?.before ? kept : undefined
       })
-      const { text: originalText } = withoutMark(original ?? "")
-      const before = yield* parse(file.path, originalText)
+      const before = yield* parse(file.path, withoutMark(original ?? "").text)
       const wasClean = findHandlers(before.value, ownToken).length === 0
-      const olderOut = changesToUnregister(before.value, ownToken, () => false)
-      const cleanBefore = yield* parse(file.path, changeJsonText(originalText, olderOut))
       const isUntouched = earlier?.after === hashOf(content)
-      const changes = changesToUnregister(json.value, ownToken, (path) => holdsPath(cleanBefore, path))
+      const changes = changesToUnregister(json.value, ownToken, earlier?.events_before ?? null)
       const remaining = mark + changeJsonText(text, changes)
       const wasAbsent = earlier !== undefined && earlier.before === null
       const after =

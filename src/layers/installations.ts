@@ -19,6 +19,8 @@ export const Installation = Schema.Struct({
   backup: Schema.NullOr(Schema.String),
   /** The outermost folder that was made for the file. */
   made_folder: Schema.NullOr(Schema.String),
+  /** The events that hooks were listed under, if only in empty lists; null where there was no place for hooks. */
+  events_before: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
 })
 
 export type Installation = typeof Installation.Type

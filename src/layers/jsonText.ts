@@ -8,7 +8,7 @@ import {
   parseTree,
   printParseErrorCode,
 } from "jsonc-parser"
-import type { JsonPath, SettingsChange } from "../domain/SettingsChange.ts"
+import type { SettingsChange } from "../domain/SettingsChange.ts"
 
 // An edit touches only what it adds or takes out, so that all else stays byte for byte; jsonc-parser's own `modify`
 // formats the lines around an edit anew, and loses comments beside what it removes.
@@ -49,10 +49,6 @@ export const parseJsonText = (text: string): Either.Either<JsonText, string> => 
   }
   return Either.right({ root, value: getNodeValue(root) })
 }
-
-/** Whether the text holds this path. */
-export const holdsPath = ({ root }: JsonText, path: JsonPath): boolean =>
-  findNodeAtLocation(root, [...path]) !== undefined
 
 interface Style {
   readonly eol: string

@@ -1,0 +1,132 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as fc from "effect/FastCheck"
+import { hookEvents, isObject, type JsonObject, type Registration } from "../../src/domain/HookRegistration.ts"
+import type { SettingsChange } from "../../src/domain/SettingsChange.ts"
+import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
+import { changeJsonText, parseJsonText } from "../../src/layers/jsonText.ts"
+import { AgentSettings } from "../../src/services/AgentSettings.ts"
+import { homeAt } from "../support/home.ts"
+import { temporaryFolder } from "../support/processes.ts"
+
+const command = { command: "/usr/bin/node", args: ["/opt/tooltrail-hook.cjs"] }
+const asCommand: Registration = { command, isAsync: false, endpoint: undefined }
+const asAsync: Registration = { ...asCommand, isAsync: true }
+
+const lint = { type: "command", command: "lint" }
+const group = fc.constantFrom({ matcher: "Bash", hooks: [lint] }, { hooks: [lint, lint] }, { hooks: [] }, {})
+
+/** Settings without tooltrail's hook, among them some with empty places for hooks. */
+const settings = fc
+  .record({
+    env: fc.option(fc.dictionary(fc.constantFrom("A", "B"), fc.string({ maxLength: 3 }))),
+    hooks: fc.option(
+      fc.dictionary(fc.constantFrom(...hookEvents, "Stop", "PreToolUse"), fc.array(group, { maxLength: 2 })),
+    ),
+  })
+  .map(({ env, hooks }) => ({
+    ...(env === null ? {} : { env }),
+    ...(hooks === null ? {} : { hooks }),
+    model: "opus",
+  }))
+
+const text = fc
+  .tuple(settings, fc.constantFrom(undefined, 2, "\t"), fc.constantFrom("", "\n"))
+  .map(([value, indent, end]) => JSON.stringify(value, null, indent) + end)
+
+/** What somebody does to the file: by hand in one place, or as a program that writes the whole file anew. */
+type Edit = (text: string) => string
+
+const valueOf = (text: string) => Either.getOrThrow(parseJsonText(text)).value as JsonObject
+
+const byHand =
+  (change: SettingsChange): Edit =>
+  (text) =>
+    changeJsonText(text, [change])
+
+const rewritten =
+  (field: string): Edit =>
+  (text) =>
+    `${JSON.stringify({ ...valueOf(text), [field]: 1 }, null, 2)}\n`
+
+/** Adds a hook of theirs, at the end of what is there. */
+const hooked =
+  (event: string): Edit =>
+  (text) => {
+    const { hooks } = valueOf(text)
+    const value = { hooks: [lint] }
+    if (!isObject(hooks)) return byHand({ kind: "set", path: ["hooks"], value: { [event]: [value] } })(text)
+    if (hooks[event] === undefined) return byHand({ kind: "set", path: ["hooks", event], value: [value] })(text)
+    return byHand({ kind: "append", path: ["hooks", event], value })(text)
+  }
+
+/** Takes out the first of their hooks. */
+const unhooked =
+  (event: string): Edit =>
+  (text) =>
+    JSON.stringify(valueOf(text).hooks ?? {}).includes(`"${event}":[{"hooks":[${JSON.stringify(lint)}`)
+      ? byHand({ kind: "remove", path: ["hooks", event, 0] })(text)
+      : text
+
+const elsewhere: fc.Arbitrary<Edit> = fc.constantFrom(
+  byHand({ kind: "set", path: ["model"], value: "sonnet" }),
+  byHand({ kind: "set", path: ["added"], value: { by: ["hand"] } }),
+  byHand({ kind: "remove", path: ["model"] }),
+  byHand({ kind: "remove", path: ["env"] }),
+  rewritten("model"),
+  rewritten("added"),
+)
+
+const amongHooks: fc.Arbitrary<Edit> = fc.constantFrom(
+  hooked("Stop"),
+  hooked("PostToolUse"),
+  hooked("Notification"),
+  unhooked("Stop"),
+  unhooked("SessionEnd"),
+)
+
+type Between = "nothing" | "install" | "no backup"
+
+const between = fc.constantFrom<Between[]>("nothing", "install", "no backup")
+
+/** Install, edit, uninstall; perhaps with another install, or the loss of the backup, on the way. */
+const afterUninstall = (original: string, edit: Edit, between: Between) =>
+  Effect.gen(function* () {
+    const folder = temporaryFolder()
+    const file = { scope: "user", path: join(folder, "settings.json") } as const
+    writeFileSync(file.path, original)
+    yield* Effect.gen(function* () {
+      const agent = yield* AgentSettings
+      yield* agent.register(file, asCommand, "write")
+      writeFileSync(file.path, edit(readFileSync(file.path, "utf8")))
+      if (between === "install") yield* agent.register(file, asAsync, "write")
+      if (between === "no backup") rmSync(`${file.path}.tooltrail-backup`)
+      yield* agent.unregister(file, "write")
+    }).pipe(Effect.provide(AgentSettingsFiles), Effect.provide(homeAt(join(folder, "home"))))
+    return readFileSync(file.path, "utf8")
+  })
+
+describe("a settings file that was edited after the install", () => {
+  const runs = { fastCheck: { numRuns: 100 } }
+
+  it.effect.prop(
+    "is after the uninstall, byte for byte, as if only that edit had been made",
+    { text, edit: elsewhere, between },
+    ({ text, edit, between }) =>
+      Effect.map(afterUninstall(text, edit, between), (after) => assert.strictEqual(after, edit(text))),
+    runs,
+  )
+
+  it.effect.prop(
+    "says after the uninstall what it would say if only that edit had been made, among the hooks too",
+    { text, edit: amongHooks, between },
+    ({ text, edit, between }) =>
+      Effect.map(afterUninstall(text, edit, between), (after) =>
+        assert.deepStrictEqual(valueOf(after), valueOf(edit(text))),
+      ),
+    runs,
+  )
+})
