@@ -32,8 +32,28 @@ const findDuplicate = (node: Node): Node | undefined => {
   return keys.find((key, place) => keys.findIndex(({ value }) => value === key.value) < place)
 }
 
+/** No settings are nested deeper, and what reads them calls itself for every level. */
+const MOST_LEVELS = 1000
+
+/** Where the text is nested deeper than that. */
+const findTooDeep = (text: string): number | undefined => {
+  const scanner = createScanner(text)
+  let levels = 0
+  for (scanner.scan(); scanner.getTokenOffset() < text.length; scanner.scan()) {
+    const offset = scanner.getTokenOffset()
+    if (text[offset] === "{" || text[offset] === "[") levels++
+    if (text[offset] === "}" || text[offset] === "]") levels--
+    if (levels > MOST_LEVELS) return offset
+  }
+  return undefined
+}
+
 /** Reads the text; else says what is wrong with it, and where. */
 export const parseJsonText = (text: string): Either.Either<JsonText, string> => {
+  const tooDeep = findTooDeep(text)
+  if (tooDeep !== undefined) {
+    return Either.left(`it is nested more than ${MOST_LEVELS} levels deep: ${positionOf(text, tooDeep)}`)
+  }
   const errors: Array<ParseError> = []
   const root = parseTree(text, errors)
   const [error] = errors
