@@ -58,7 +58,7 @@ interface Line {
 }
 
 const cannotImport = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
-  new PersistenceError({ operation: `import ${path}`, reason, cause })
+  cause instanceof PersistenceError ? cause : new PersistenceError({ operation: `import ${path}`, reason, cause })
 
 /** How an export that is this file is written; none where it is something else, or not there. */
 export const recogniseExport = (
@@ -66,7 +66,16 @@ export const recogniseExport = (
 ): Effect.Effect<Option.Option<TransferFormat>, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    if (!(yield* files.exists(path)) || (yield* files.stat(path)).type === "Directory") return Option.none()
+    if (!(yield* files.exists(path))) return Option.none()
+    const { type } = yield* files.stat(path)
+    if (type === "Directory") return Option.none()
+    // A pipe gives its bytes once, and blocks who opens it until somebody writes.
+    if (type !== "File") {
+      return yield* cannotImport(
+        path,
+        "rejected",
+      )("it is no regular file and no folder; write what it gives to a file first")
+    }
     const head = yield* files.stream(path, { bytesToRead: HEAD_BYTES }).pipe(Stream.decodeText(), Stream.mkString)
     return recogniseFormat(head.split("\n", 1)[0] ?? "")
   }).pipe(Effect.mapError(cannotImport(path, "unavailable")))

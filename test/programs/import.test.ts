@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process"
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -111,6 +111,29 @@ describe("tooltrail import", () => {
     const none = await runCli(newHome(), ["import"], { env: { HOME: user } })
     assert.deepStrictEqual([none.code, none.stderr], [0, ""])
     assert.strictEqual(none.stdout, `No transcripts in ${join(user, ".claude", "projects")}.\n`)
+  })
+
+  it("takes a file that standard input is, and says in one line that it takes no pipe", async () => {
+    const fifo = join(temporaryFolder(), "fifo")
+    execFileSync("mkfifo", [fifo])
+    for (const path of [fifo, "/dev/stdin", "/dev/null"]) {
+      const home = newHome()
+      const { code, stdout, stderr } = await runCli(home, ["import", path], { input: "{}\n" })
+      assert.deepStrictEqual([code, stdout], [1, ""])
+      assert.strictEqual(
+        stderr,
+        `tooltrail: could not import ${path}: it is no regular file and no folder; write what it gives to a file first\n`,
+      )
+      assert.isFalse(existsSync(home))
+    }
+    const transcript = openSync(writeLines(join(temporaryFolder(), "s.jsonl"), finishedCall("a")), "r")
+    const stdout = execFileSync(process.execPath, [cliProgram, "import", "/dev/stdin"], {
+      env: { PATH: process.env.PATH, TOOLTRAIL_HOME: newHome() },
+      stdio: [transcript, "pipe", "pipe"],
+      encoding: "utf8",
+    })
+    closeSync(transcript)
+    assert.include(stdout, "Recorded 1 call from 1 transcript")
   })
 
   it("names broken lines and what it may not read, and records the rest", async () => {
