@@ -42,3 +42,11 @@ export class NoSuchPath extends Data.TaggedError("NoSuchPath")<{ readonly path: 
     return `there is no file or folder ${this.path}`
   }
 }
+
+/** A file that was named for a transcript, and holds none: not one of its lines is JSON. */
+export class NoTranscript extends Data.TaggedError("NoTranscript")<{ readonly path: string }> {
+  override get message(): string {
+    const accepted = "a transcript of Claude Code, a folder with transcripts, or a file that `tooltrail export` wrote"
+    return `${this.path} is no transcript, since none of its lines is JSON; import takes ${accepted}`
+  }
+}

@@ -1,5 +1,15 @@
 import { execFileSync, spawn } from "node:child_process"
-import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -111,6 +121,33 @@ describe("tooltrail import", () => {
     const none = await runCli(newHome(), ["import"], { env: { HOME: user } })
     assert.deepStrictEqual([none.code, none.stderr], [0, ""])
     assert.strictEqual(none.stdout, `No transcripts in ${join(user, ".claude", "projects")}.\n`)
+  })
+
+  it("says of a file that is no transcript what it takes, and imports the others", async () => {
+    const folder = temporaryFolder()
+    const notes = writeLines(join(folder, "notes.md"), ["# Notes", "", ...Array<string>(30).fill("- no JSON")])
+    const unended = join(folder, "unended")
+    writeFileSync(unended, "no JSON, no line end")
+    const transcript = writeLines(join(folder, "s.jsonl"), ["broken", ...finishedCall("a")])
+    const home = newHome()
+    const refusal = (path: string) =>
+      `tooltrail: ${path} is no transcript, since none of its lines is JSON; import takes a transcript of Claude Code, a folder with transcripts, or a file that \`tooltrail export\` wrote`
+
+    const alone = await runCli(home, ["import", notes, "--json"])
+    assert.deepStrictEqual([alone.code, alone.stdout, lines(alone.stderr)], [1, "", [refusal(notes)]])
+    assert.isFalse(existsSync(home))
+
+    const mixed = await runCli(home, ["import", notes, transcript, unended])
+    assert.strictEqual(mixed.code, 1)
+    assert.match(mixed.stdout, /^Recorded 1 call from 1 transcript in .* \(.*, 1 broken line\)\.\n$/)
+    assert.sameMembers(
+      [...lines(mixed.stderr)],
+      [`tooltrail: ${transcript}:1 is no JSON and is left out`, refusal(notes), refusal(unended)],
+    )
+
+    writeFileSync(notes, "")
+    const empty = await runCli(home, ["import", notes])
+    assert.deepStrictEqual([empty.code, empty.stderr], [0, ""])
   })
 
   it("takes a file that standard input is, and says in one line that it takes no pipe", async () => {

@@ -9,7 +9,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/PersistenceError.ts"
-import type { NoSuchPath } from "../../domain/TranscriptFile.ts"
+import type { NoSuchPath, NoTranscript } from "../../domain/TranscriptFile.ts"
 import type { UnusableSettings } from "../../domain/UnusableSettings.ts"
 import type { AlreadyReconciling } from "../reconcile.ts"
 import type { CannotServe } from "../serve/CannotServe.ts"
@@ -106,6 +106,7 @@ export const runCommandLine = (
   | PersistenceError
   | DetailPruned
   | NoSuchPath
+  | NoTranscript
   | AlreadyReconciling
   | CannotServe
   | NeedsAttention

@@ -18,7 +18,12 @@ import { importHistory, renderImport } from "./recordTranscripts.ts"
 const takeTranscripts = (paths: ReadonlyArray<string>, asJson: boolean) =>
   Effect.gen(function* () {
     const result = yield* importHistory(paths)
-    yield* Console.log(asJson ? JSON.stringify(result.summary) : renderImport(result))
+    const [first, ...others] = result.foreign
+    if (first === undefined || result.summary.files > 0) {
+      yield* Console.log(asJson ? JSON.stringify(result.summary) : renderImport(result))
+    }
+    yield* Effect.forEach(others, (other) => Effect.logError(other.message), { discard: true })
+    if (first !== undefined) return yield* first
   }).pipe(
     Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),

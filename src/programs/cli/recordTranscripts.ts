@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
+import { NoTranscript, type ReadTranscript, type TranscriptFile } from "../../domain/TranscriptFile.ts"
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
@@ -97,14 +98,41 @@ const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
     Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
   )
 
+/** Whether a file has no line that may be one of a transcript. Nothing behind the first that may be is looked at. */
+const isForeign = ({ path }: TranscriptFile): Effect.Effect<boolean, never, Transcripts> =>
+  Effect.gen(function* () {
+    const { readOn } = yield* Transcripts
+    let read = Option.none<ReadTranscript>()
+    for (;;) {
+      const part = yield* readOn(path, read)
+      if (part.lines > part.brokenLines.length) return false
+      if (part.isEnd) return part.read.size > 0
+      read = Option.some(part.read)
+    }
+  }).pipe(
+    // The import will say why it cannot be read.
+    Effect.catchTag("UnreadableTranscript", () => Effect.succeed(false)),
+  )
+
+export interface ImportedHistory extends ImportResult {
+  /** The files that were named and are no transcripts. They are left out. */
+  readonly foreign: ReadonlyArray<NoTranscript>
+}
+
 /** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
 export const importHistory = (paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     for (const flag of SMALL_HEAP) setFlagsFromString(flag)
     const transcripts = yield* Transcripts
     const { files, places, unreadable } = yield* transcripts.find(paths)
-    if (files.length > 0 || unreadable.length > 0) return yield* fromPresentTranscripts(paths)
-    return { summary: emptySummary, places, unreadable: 0 }
+    const named = paths.length === 0 ? [] : files.filter(({ path }) => places.includes(path))
+    const foreign = (yield* Effect.filter(named, isForeign)).map(({ path }) => new NoTranscript({ path }))
+    const others = paths.filter((_, place) => !foreign.some(({ path }) => path === places[place]))
+    const result: ImportResult =
+      files.length > foreign.length || unreadable.length > 0
+        ? yield* fromPresentTranscripts(others)
+        : { summary: emptySummary, places, unreadable: 0 }
+    return { ...result, foreign } satisfies ImportedHistory
   }).pipe(Effect.provide(TranscriptsRemembering))
 
 export const renderImport = ({ summary, places, unreadable }: ImportResult): string => {
