@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { isObject } from "../domain/HookRegistration.ts"
 import { inferredTool } from "../domain/inferredTool.ts"
 import { type LaminarkTool, readLaminarkEvent, readLaminarkProject, readLaminarkTool } from "../domain/Laminark.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
@@ -11,6 +12,12 @@ import { DrainLedger } from "../services/DrainLedger.ts"
 import { StoreImport } from "../services/StoreImport.ts"
 
 const BATCH = 1000
+
+/** Broken rows that are named; of the others only how many there are is said. */
+const MOST_NAMED = 5
+
+/** What names a row in its table. */
+const idOf = (row: unknown): string => (isObject(row) ? String(row.id ?? row.project_hash) : "without an id")
 
 export interface ImportedLaminark {
   readonly tools: number
@@ -29,15 +36,25 @@ const take = (file: LaminarkFile) =>
   Effect.gen(function* () {
     const store = yield* StoreImport
     const seen = { found: 0, recorded: 0, recognised: 0, countedOnly: 0, broken: 0 }
+    const named: Array<string> = []
     /** How many events of a tool are new. */
     const fresh = new Map<string, number>()
     const knownTools = new Set<string>()
 
-    const keepReadable = <A>(rows: ReadonlyArray<Either.Either<A, string>>): ReadonlyArray<A> => {
-      const readable = rows.flatMap((row) => (Either.isRight(row) ? [row.right] : []))
-      seen.broken += rows.length - readable.length
-      return readable
-    }
+    const readRows = <A>(
+      table: string,
+      rows: ReadonlyArray<unknown>,
+      read: (row: unknown) => Either.Either<A, string>,
+    ): ReadonlyArray<A> =>
+      rows.flatMap((row) =>
+        Either.match(read(row), {
+          onRight: (value) => [value],
+          onLeft: (reason) => {
+            if (++seen.broken <= MOST_NAMED) named.push(`row ${idOf(row)} of ${table}: ${reason}`)
+            return []
+          },
+        }),
+      )
 
     const takeTool = (tool: LaminarkTool["tool"]) =>
       Effect.suspend(() => {
@@ -82,17 +99,18 @@ const take = (file: LaminarkFile) =>
         ])
       })
 
-    const tools = keepReadable(file.tools.map(readLaminarkTool))
+    const tools = readRows("tool_registry", file.tools, readLaminarkTool)
     yield* Effect.forEach(tools, ({ tool }) => takeTool(tool), { discard: true })
     for (let last = 0; ; ) {
       const rows = yield* file.eventsAfter(last, BATCH)
       if (rows.length === 0) break
-      yield* takeEvents(keepReadable(rows.map(readLaminarkEvent)))
+      yield* takeEvents(readRows("tool_usage_events", rows, readLaminarkEvent))
       last = rows.at(-1)?.id ?? last
     }
     yield* Effect.forEach(tools, takeCounts, { discard: true })
-    yield* Effect.forEach(keepReadable(file.projects.map(readLaminarkProject)), store.takeProject, { discard: true })
-    return { ...seen, tools: tools.length }
+    const projects = readRows("project_metadata", file.projects, readLaminarkProject)
+    yield* Effect.forEach(projects, store.takeProject, { discard: true })
+    return { ...seen, named, tools: tools.length }
   })
 
 /**
@@ -105,7 +123,10 @@ export const importLaminark = Effect.fn("importLaminark")(function* (
   const { atomically } = yield* DrainLedger
   const started = yield* Clock.currentTimeMillis
   const done = yield* atomically(take(file))
-  if (done.broken > 0) yield* Effect.logWarning(`${file.path}: ${done.broken} rows cannot be read and are left out`)
+  yield* Effect.forEach(done.named, (row) => Effect.logWarning(`${file.path}, ${row}; it is left out`), {
+    discard: true,
+  })
+  if (done.broken > MOST_NAMED) yield* Effect.logWarning(`${file.path}: ${done.broken} rows in all are left out`)
   return {
     tools: done.tools,
     calls_found: done.found,

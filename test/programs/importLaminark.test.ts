@@ -328,6 +328,27 @@ describe("tooltrail import laminark", () => {
     assert.include(doctor.stdout, "every tool's count is what its calls add up to")
   })
 
+  it("names the first rows that it cannot read, and counts them", async () => {
+    const path = source()
+    change(
+      path,
+      `INSERT INTO tool_usage_events (id, tool_name, created_at) VALUES (77, 'Bash', 'yesterday');
+       UPDATE project_metadata SET last_seen_at = 'never'`,
+    )
+    const { code, stdout, stderr } = await runCli(freshHome(), ["import", "laminark", path])
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "(0 known already, 2 uses that it only counted, 2 broken rows)")
+    assert.deepStrictEqual(lines(stderr), [
+      `tooltrail: ${path}, row 77 of tool_usage_events: a time in it is none; it is left out`,
+      `tooltrail: ${path}, row 00000000000000aa of project_metadata: a time in it is none; it is left out`,
+    ])
+    change(path, "UPDATE tool_usage_events SET tool_name = ''")
+    const { stderr: many } = await runCli(freshHome(), ["import", "laminark", path])
+    assert.lengthOf(lines(many), 6)
+    assert.include(lines(many)[0], "row 1 of tool_usage_events: it is of another shape")
+    assert.strictEqual(lines(many)[5], `tooltrail: ${path}: 8 rows in all are left out`)
+  })
+
   it("finds the database where laminark keeps it, and says where it looked", async () => {
     const user = temporaryFolder()
     const none = await runCli(freshHome(), ["import", "laminark"], { env: { HOME: user } })

@@ -40,6 +40,9 @@ const withStore = <A, R>(effect: Effect.Effect<A, PersistenceError, R | StoreImp
     Effect.withTracerEnabled(false),
   )
 
+const renderTaken = (recorded: number, path: string, parts: ReadonlyArray<string>) =>
+  `Recorded ${counted(recorded, "call")} from ${printable(path)} (${parts.join(", ")}).`
+
 /** Takes over a file that `tooltrail export` wrote, and prints what came of it. */
 export const takeExport = (
   path: string,
@@ -48,11 +51,12 @@ export const takeExport = (
 ): Effect.Effect<void, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const done = yield* withStore(importExport(path, format))
-    yield* Console.log(
-      asJson
-        ? JSON.stringify({ files: 1, ...done })
-        : `Recorded ${counted(done.recorded, "call")} from ${printable(path)} (${done.already_known} known already).`,
-    )
+    if (asJson) return yield* Console.log(JSON.stringify({ files: 1, ...done }))
+    const parts = [
+      `${done.already_known} known already`,
+      ...(done.broken_lines === 0 ? [] : [counted(done.broken_lines, "broken line")]),
+    ]
+    yield* Console.log(renderTaken(done.recorded, path, parts))
   })
 
 const findLaminark = Effect.gen(function* () {
@@ -76,6 +80,7 @@ export const takeLaminark = (given: string | undefined, asJson: boolean): Effect
     const parts = [
       `${done.already_known} known already`,
       ...(done.counted_only === 0 ? [] : [`${counted(done.counted_only, "use")} that it only counted`]),
+      ...(done.broken_rows === 0 ? [] : [counted(done.broken_rows, "broken row")]),
     ]
-    yield* Console.log(`Recorded ${counted(done.recorded, "call")} from ${printable(path)} (${parts.join(", ")}).`)
+    yield* Console.log(renderTaken(done.recorded, path, parts))
   }).pipe(Effect.scoped)
