@@ -10,7 +10,7 @@ import { renderTable } from "../../src/programs/cli/table.ts"
 import { outputStyle } from "../../src/programs/cli/terminal.ts"
 import { cut, renderDetails, sentence } from "../../src/programs/cli/text.ts"
 
-const style = (width: number) => ({ colors: pc.createColors(false), glyphs: unicode, width })
+const style = (width: number) => ({ colors: pc.createColors(false), glyphs: unicode, isTerminal: true, width })
 
 describe("bar", () => {
   it.each([
@@ -134,6 +134,22 @@ describe("text that is longer than its place", () => {
     assert.strictEqual(renderTable(columns, ["abcdefgh"], style(17)), "NAME      N\nabcdefgh  1")
     assert.strictEqual(renderTable(columns, ["abcdefgh"], style(9)), "NAME    N\nabc…gh  1")
     assert.strictEqual(renderTable(columns, ["abcdefgh"], style(5)), "NAME   N\nab…gh  1")
+  })
+
+  it("a narrow table leaves out columns, one after the other, until the rest fits; off a terminal it is whole", () => {
+    const columns = [
+      { title: "NAME", atLeast: 5, value: () => "abcdefgh" },
+      { title: "A", dispensable: 2, value: () => "1" },
+      { title: "B", dispensable: 1, value: () => "2" },
+      { title: "PLACE", atLeast: 6, value: () => "stuvwxyz" },
+    ]
+    const at = (width: number, isTerminal = true) => renderTable(columns, [""], { ...style(width), isTerminal })
+    assert.strictEqual(at(22), "NAME      A  B  PLACE\nabcdefgh  1  2  stu…yz")
+    assert.strictEqual(at(19), "NAME   A  B  PLACE\nab…gh  1  2  stu…yz")
+    assert.strictEqual(at(18), "NAME     A  PLACE\nabc…fgh  1  stu…yz")
+    assert.strictEqual(at(14), "NAME    PLACE\nabc…gh  stu…yz")
+    assert.strictEqual(at(5), "NAME   PLACE\nab…gh  stu…yz")
+    assert.strictEqual(at(5, false), "NAME      A  B  PLACE\nabcdefgh  1  2  stuvwxyz")
   })
 })
 

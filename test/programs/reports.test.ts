@@ -168,13 +168,38 @@ describe("the reports on many calls", () => {
 
   beforeAll(() => fill(home))
 
-  it("fit on one screen when they are piped, without colours", async () => {
+  /** Runs it on a terminal of so many columns. */
+  const onTerminal = (width: number, args: ReadonlyArray<string>) =>
+    execFileSync(
+      "script",
+      ["-qec", `stty cols ${width}; ${[process.execPath, cliProgram, ...args].join(" ")}`, "/dev/null"],
+      {
+        encoding: "utf8",
+        cwd: elsewhere,
+        env: { PATH: process.env.PATH ?? "", TERM: "xterm", NO_COLOR: "1", TOOLTRAIL_HOME: home },
+      },
+    )
+
+  it("fit on a terminal of 50 columns", () => {
+    const further = [
+      ["tools", "--all-projects"],
+      ["trend", "--all-projects", "--since", "30d", "--by", "day"],
+      ["tool", "no-such-tool", "--all-projects"],
+      ["top", "--since", "1h"],
+    ]
+    for (const args of [...commands, ...further]) {
+      const printed = onTerminal(50, args).replaceAll("\r", "")
+      for (const line of printed.split("\n")) assert.isAtMost([...line].length, 50, `${args}\n${printed}`)
+    }
+  })
+
+  it("have few lines when they are piped, without colours, and cut no name", async () => {
     const all = await Promise.all(commands.map((args) => runCli(home, args, { cwd: elsewhere })))
     for (const { code, stdout, stderr } of all) {
       assert.deepStrictEqual([code, stderr], [0, ""])
       assert.notInclude(stdout, "\u001b")
       assert.isAtMost(stdout.split("\n").length, 26, stdout)
-      for (const line of stdout.split("\n")) assert.isAtMost([...line].length, 80, stdout)
+      assert.notInclude(stdout, "mcp__claude_ai_…")
     }
   })
 
@@ -187,16 +212,11 @@ describe("the reports on many calls", () => {
   })
 
   it("take the room that a wide terminal has", () => {
-    const [command, ...args] = [process.execPath, cliProgram, "top", "--all-projects", "--since", "30d"]
-    const onTerminal = (width: number) =>
-      execFileSync("script", ["-qec", `stty cols ${width}; ${command} ${args.join(" ")}`, "/dev/null"], {
-        encoding: "utf8",
-        env: { PATH: process.env.PATH ?? "", TERM: "xterm", NO_COLOR: "1", TOOLTRAIL_HOME: home },
-      })
-    const narrow = onTerminal(80)
+    const top = ["top", "--all-projects", "--since", "30d"]
+    const narrow = onTerminal(80, top)
     assert.match(narrow, /\nmcp__\w+…\w+_folders +5/)
     assert.notInclude(narrow, "LAST USED")
-    const wide = onTerminal(160)
+    const wide = onTerminal(160, top)
     assert.include(wide, `${longName}    5`)
     assert.include(wide, "LAST USED")
     assert.include(wide, "██████████")

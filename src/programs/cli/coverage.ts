@@ -22,7 +22,7 @@ const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): R
 
 const render = (coverage: MeasuredCoverage, period: string, view: View): string => {
   if (Option.isNone(coverage.span)) {
-    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since.")
+    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since.", view)
   }
   const { from, until } = coverage.span.value
   const recorded = coverage.calls - coverage.missing

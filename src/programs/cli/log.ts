@@ -51,7 +51,7 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
             rows,
             view,
           )
-        : renderNone(`No call is recorded ${scope.description}.`, "Look everywhere with --all-projects.")
+        : renderNone(`No call is recorded ${scope.description}.`, "Look everywhere with --all-projects.", view)
     },
   }),
 ).pipe(described("The newest calls, newest first.", "tooltrail log --limit 50 --utc"))

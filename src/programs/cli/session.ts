@@ -69,6 +69,7 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
             onSome: (session) => `No calls of the session ${session}.`,
           }),
           "`tooltrail log --all-projects --json` shows the newest calls with their sessions.",
+          view,
         )
       }
       const { sessionId, span, total, rows, order, ...where } = report.value

@@ -12,8 +12,10 @@ export interface Column<Row> {
   readonly paint?: (text: string, row: Row) => string
   /** Cut where the table is wider than a line, but not below so many characters. */
   readonly atLeast?: number
-  /** Left out where the table is wider than a line. */
+  /** Left out where the table is wider than a line, before anything is cut. */
   readonly optional?: boolean
+  /** Left out where cutting is not enough, the column of the lowest number first. */
+  readonly dispensable?: number | undefined
 }
 
 const noBorders = Object.fromEntries(
@@ -25,32 +27,46 @@ const noBorders = Object.fromEntries(
 
 const GAP = 2
 
+type Sized<Row> = readonly [column: Column<Row>, width: number]
+
+const tableWidth = <Row>(sized: ReadonlyArray<Sized<Row>>): number =>
+  sized.reduce((sum, [, width]) => sum + width + GAP, -GAP)
+
+/** Cuts from the right as much as is needed and may be cut. */
+const narrow = <Row>(sized: ReadonlyArray<Sized<Row>>, excess: number): ReadonlyArray<Sized<Row>> =>
+  sized.reduceRight<{ readonly left: number; readonly fitting: ReadonlyArray<Sized<Row>> }>(
+    ({ left, fitting }, [column, width]) => {
+      const least = Math.max(stringWidth(column.title), column.atLeast ?? width)
+      const less = Math.max(0, Math.min(left, width - least))
+      return { left: left - less, fitting: [[column, width - less], ...fitting] }
+    },
+    { left: excess, fitting: [] },
+  ).fitting
+
 /** What fits on a line: the columns, and how wide each may be. */
 const fitColumns = <Row>(
   columns: ReadonlyArray<Column<Row>>,
   rows: ReadonlyArray<Row>,
-  width: number,
-): ReadonlyArray<readonly [Column<Row>, number]> => {
-  const sized = columns.map(
-    (column) =>
-      [
-        column,
-        Math.max(stringWidth(column.title), ...rows.map((row) => stringWidth(printable(column.value(row))))),
-      ] as const,
-  )
-  const excess = sized.reduce((sum, [, size]) => sum + size + GAP, -GAP) - width
-  if (excess <= 0) return sized
-  if (columns.some(({ optional }) => optional)) {
-    return fitColumns(
-      columns.filter(({ optional }) => !optional),
-      rows,
-      width,
-    )
-  }
-  return sized.map(([column, size]) => {
-    const least = column.atLeast ?? size
-    return [column, size > least ? Math.max(least, size - excess) : size] as const
+  style: OutputStyle,
+): ReadonlyArray<Sized<Row>> => {
+  const sized = columns.map((column): Sized<Row> => {
+    const values = rows.map((row) => stringWidth(printable(column.value(row))))
+    return [column, Math.max(stringWidth(column.title), ...values)]
   })
+  const excess = tableWidth(sized) - style.width
+  if (excess <= 0 || !style.isTerminal) return sized
+  const without = (isLeftOut: (column: Column<Row>) => boolean) =>
+    fitColumns(
+      columns.filter((column) => !isLeftOut(column)),
+      rows,
+      style,
+    )
+  if (columns.some(({ optional }) => optional)) return without(({ optional }) => optional === true)
+  const fitting = narrow(sized, excess)
+  const least = Math.min(...columns.map(({ dispensable = Number.POSITIVE_INFINITY }) => dispensable))
+  return tableWidth(fitting) <= style.width || !Number.isFinite(least)
+    ? fitting
+    : without(({ dispensable }) => dispensable === least)
 }
 
 /** Aligned columns under dim titles, without borders. */
@@ -59,7 +75,7 @@ export const renderTable = <Row>(
   rows: ReadonlyArray<Row>,
   style: OutputStyle,
 ): string => {
-  const fitting = fitColumns(columns, rows, style.width)
+  const fitting = fitColumns(columns, rows, style)
   const table = new Table({
     chars: { ...noBorders, middle: " ".repeat(GAP) },
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },

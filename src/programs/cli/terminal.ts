@@ -7,11 +7,13 @@ import { ascii, type Glyphs, unicode } from "./glyphs.ts"
 export interface OutputStyle {
   readonly colors: ReturnType<typeof pc.createColors>
   readonly glyphs: Glyphs
+  /** What is too long for a line is cut; off a terminal nothing is. */
+  readonly isTerminal: boolean
   /** How many characters fit on a line. */
   readonly width: number
 }
 
-/** Off a terminal every line is made for this. */
+/** Off a terminal sentences and charts are made for this. */
 const STANDARD_WIDTH = 80
 
 const variable = (name: string) => Config.string(name).pipe(Config.withDefault(""))
@@ -32,6 +34,7 @@ export const outputStyle: Effect.Effect<OutputStyle> = Effect.gen(function* () {
   return {
     colors: pc.createColors(isColored),
     glyphs: (yield* showsUnicode) ? unicode : ascii,
+    isTerminal,
     width: (isTerminal && process.stdout.columns) || STANDARD_WIDTH,
   }
 }).pipe(Effect.orDie)

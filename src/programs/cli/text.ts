@@ -26,12 +26,13 @@ export const cut = (text: string, width: number, { glyphs }: Pick<OutputStyle, "
   return [...head, glyphs.cut, ...[...tail].reverse()].join("")
 }
 
-/** The parts on as few lines as fit; a line ends between two parts, and what is too long for a line is cut. */
+/** The parts on as few lines as fit; a line ends between two parts, and what is too long for a line of a terminal is cut. */
 const flow = (parts: ReadonlyArray<string>, separator: string, width: number, style: OutputStyle) => {
   const lines: Array<string> = []
   for (const [place, part] of parts.entries()) {
     const isLast = place === parts.length - 1
-    const text = cut(printable(part), width - (isLast ? 0 : stringWidth(separator)), style) + (isLast ? "" : separator)
+    const room = style.isTerminal ? width - (isLast ? 0 : stringWidth(separator)) : Number.POSITIVE_INFINITY
+    const text = cut(printable(part), room, style) + (isLast ? "" : separator)
     const last = lines.at(-1)
     const joined = last === undefined ? text : `${last} ${text}`
     if (last !== undefined && stringWidth(joined) <= width) lines[lines.length - 1] = joined
@@ -43,6 +44,10 @@ const flow = (parts: ReadonlyArray<string>, separator: string, width: number, st
 /** A sentence of parts. */
 export const sentence = (parts: ReadonlyArray<string>, style: OutputStyle): string =>
   flow(parts, ",", style.width, style).join("\n")
+
+/** The text on as many lines as a terminal needs; a line ends between two words. */
+export const paragraph = (text: string, style: OutputStyle): string =>
+  style.isTerminal ? flow(text.split(" "), "", style.width, style).join("\n") : printable(text)
 
 export interface Detail {
   readonly label: string

@@ -52,6 +52,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         return renderNone(
           `No calls of ${name} ${period}.`,
           "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
+          view,
         )
       }
       const { span, row, days, before, after, ...where } = report.value

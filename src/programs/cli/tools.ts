@@ -28,10 +28,10 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
       return rows.length > 0
         ? renderTable(
             [
-              { title: "TOOL", value: (row) => row.name },
-              { title: "TYPE", value: (row) => row.tool_type },
-              { title: "SCOPE", value: (row) => row.scope },
-              { title: "SERVER", value: (row) => row.server_name ?? "" },
+              { title: "TOOL", atLeast: 20, value: (row) => row.name },
+              { title: "TYPE", dispensable: 3, value: (row) => row.tool_type },
+              { title: "SCOPE", dispensable: 2, value: (row) => row.scope },
+              { title: "SERVER", dispensable: 1, value: (row) => row.server_name ?? "" },
               { title: "CALLS", align: "right", value: (row) => (isHere(row) ? String(row.usage_count) : "0") },
               {
                 title: "LAST USED",
@@ -39,6 +39,8 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
               },
               {
                 title: "KNOWN FROM",
+                atLeast: 10,
+                dispensable: 4,
                 value: (row) =>
                   row.project_hash === null ? "" : (projects.get(row.project_hash)?.name ?? row.project_hash),
               },
@@ -46,7 +48,7 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
             rows,
             view,
           )
-        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects.")
+        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects.", view)
     },
   }),
 ).pipe(

@@ -50,6 +50,7 @@ export const top = Command.make(
             scope.selection === AllProjects
               ? "Look further back with --since 1y; `tooltrail status` says whether the hook runs."
               : "Look further back with --since 30d, or everywhere with --all-projects.",
+            view,
           )
         }
         const { span, total } = report.value

@@ -16,7 +16,11 @@ import { renderTable } from "./table.ts"
 import { sentence } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
-const BAR_WIDTH = 40
+const WIDEST_BAR = 40
+const NARROWEST_BAR = 10
+
+/** What the columns beside the bar take. */
+const BESIDE = 30
 
 const by = Options.choice("by", TrendUnit.literals).pipe(
   Options.withDescription("What to count together: days, weeks (from Monday) or months, in UTC. Default: month."),
@@ -27,6 +31,7 @@ const name = argument("name", "The tool; all tools where it is left out.").pipe(
 
 const renderTrend = (points: ReadonlyArray<TrendPoint>, unit: TrendUnit, view: View): string => {
   const most = Math.max(...points.map((point) => point.usage_count))
+  const barWidth = Math.max(NARROWEST_BAR, Math.min(WIDEST_BAR, view.width - BESIDE))
   return renderTable(
     [
       {
@@ -34,7 +39,7 @@ const renderTrend = (points: ReadonlyArray<TrendPoint>, unit: TrendUnit, view: V
         value: ({ from }) => (unit === "month" ? from.slice(0, 7) : from),
       },
       { title: "CALLS", align: "right", value: (point) => String(point.usage_count) },
-      { title: "", value: (point) => bar(point.usage_count / most, BAR_WIDTH, view.glyphs) },
+      { title: "", value: (point) => bar(point.usage_count / most, barWidth, view.glyphs) },
       {
         title: "FAIL",
         align: "right",
@@ -65,7 +70,7 @@ export const trend = Command.make(
           const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` of ${tool}` })
           const period = `in the last ${format(since)} ${scope.description}`
           if (points.length === 0) {
-            return renderNone(`No calls${what} ${period}.`, "Look everywhere with --all-projects.")
+            return renderNone(`No calls${what} ${period}.`, "Look everywhere with --all-projects.", view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
           return [

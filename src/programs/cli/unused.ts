@@ -17,7 +17,7 @@ import { described } from "./described.ts"
 import { explainEvidence } from "./explainEvidence.ts"
 import { folder, json, sinceOr, utc } from "./options.ts"
 import { renderTable } from "./table.ts"
-import { sentence } from "./text.ts"
+import { paragraph } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
 const since = sinceOr("30d")
@@ -48,7 +48,7 @@ const renderUnused = (rows: ReadonlyArray<Unused>, view: View): string =>
   renderTable(
     [
       { title: "NOT CALLED", atLeast: 12, value: (row) => row.name },
-      { title: "KIND", value: kind },
+      { title: "KIND", atLeast: 10, dispensable: 1, value: kind },
       { title: "CALLS EVER", align: "right", value: (row) => String(row.usage_count) },
       { title: "LAST USED", value: (row) => (row.last_used === null ? "never" : view.time(row.last_used)) },
     ],
@@ -103,11 +103,16 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
         where: scope.description,
         time: view.time,
       })
-      if (evidence.verdict === "not enough") return renderNone(what, hint)
-      const basis = sentence([what], view)
+      if (evidence.verdict === "not enough") return renderNone(what, hint, view)
       return rows.length === 0
-        ? renderNone(`Every known tool was called ${period}.`, basis)
-        : [sentence([`Known, but not called ${period}:`], view), "", renderUnused(rows, view), "", basis].join("\n")
+        ? renderNone(`Every known tool was called ${period}.`, what, view)
+        : [
+            paragraph(`Known, but not called ${period}:`, view),
+            "",
+            renderUnused(rows, view),
+            "",
+            paragraph(what, view),
+          ].join("\n")
     },
   }),
 ).pipe(

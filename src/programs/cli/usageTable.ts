@@ -1,4 +1,3 @@
-import { printable } from "../../domain/printable.ts"
 import { ofDay, type ReportSpan, steps } from "../../domain/ReportSpan.ts"
 import { format, type TimeWindow } from "../../domain/TimeWindow.ts"
 import type { KeyCount, ReportRow, ReportTotal } from "../../domain/UsageReport.ts"
@@ -7,6 +6,7 @@ import type { View } from "./answer.ts"
 import { change, duration, percent } from "./figures.ts"
 import { bar, sparkline } from "./glyphs.ts"
 import { type Column, renderTable } from "./table.ts"
+import { paragraph } from "./text.ts"
 
 /** A line from so many characters on is wide, and its charts are as well. */
 const WIDE = 120
@@ -28,32 +28,35 @@ export const renderUsage = (rows: ReadonlyArray<ReportRow>, options: UsageTableO
   const { colors, glyphs } = view
   const [barWidth, sparkWidth] = view.width >= WIDE ? [10, 16] : [4, 8]
   const most = Math.max(...rows.map((row) => row.usage_count))
-  const number = (title: string, value: (row: ReportRow) => string): Column<ReportRow> => ({
+  const number = (title: string, value: (row: ReportRow) => string, dispensable?: number): Column<ReportRow> => ({
     title,
     align: "right",
     value,
+    dispensable,
   })
   const columns: ReadonlyArray<Column<ReportRow>> = [
     { title: options.title, atLeast: 12, value: (row) => options.nameOf?.(row.key) ?? row.key },
     number("CALLS", (row) => String(row.usage_count)),
     {
       title: "SHARE",
+      dispensable: 6,
       value: (row) => `${bar(row.usage_count / most, barWidth, glyphs)} ${percent(row.share, 1).padStart(4)}`,
     },
     {
       ...number("FAIL", (row) => percent(row.failures, row.usage_count)),
       paint: (text, row) => (row.failures > 0 ? colors.red(text) : colors.dim(text)),
     },
-    number("MEDIAN", (row) => duration(row.median_ms, glyphs)),
-    number("P95", (row) => duration(row.p95_ms, glyphs)),
-    ...(options.withoutSessions ? [] : [number("SESS", (row) => String(row.sessions))]),
+    number("MEDIAN", (row) => duration(row.median_ms, glyphs), 2),
+    number("P95", (row) => duration(row.p95_ms, glyphs), 4),
+    ...(options.withoutSessions ? [] : [number("SESS", (row) => String(row.sessions), 1)]),
     {
       title: "TREND",
+      dispensable: 5,
       value: (row) => sparkline(steps(row.trend, options.areDays ? ofDay(row.key) : options.span, sparkWidth), glyphs),
     },
     ...(rows.every((row) => row.previous_count === null)
       ? []
-      : [number("CHANGE", (row) => change(row.usage_count, row.previous_count, glyphs))]),
+      : [number("CHANGE", (row) => change(row.usage_count, row.previous_count, glyphs), 3)]),
     { title: "LAST USED", optional: true, value: (row) => view.time(row.last_used) },
   ]
   return renderTable(columns, rows, view)
@@ -96,4 +99,5 @@ export const namedCounts = (
 ]
 
 /** An empty answer, said for a person. `hint` is what to try next. */
-export const renderNone = (what: string, hint: string): string => `${printable(what)}\n${hint}`
+export const renderNone = (what: string, hint: string, view: View): string =>
+  `${paragraph(what, view)}\n${paragraph(hint, view)}`
