@@ -20,6 +20,8 @@ export class UnusableConfiguration extends Data.TaggedError("UnusableConfigurati
 
 export const defaultConfiguration: Configuration = { retention: Option.none() }
 
+const ACCEPTED = '{ "retention": "180d" }'
+
 /** Shorter would prune what the queries look at unless told otherwise. */
 const LEAST_RETENTION_HOURS = 30 * 24
 
@@ -27,9 +29,10 @@ const LEAST_RETENTION_HOURS = 30 * 24
 export const parseConfiguration = (text: string, path: string): Either.Either<Configuration, UnusableConfiguration> => {
   const refuse = (reason: string) => Either.left(new UnusableConfiguration({ path, reason }))
   const parsed = Either.try(() => JSON.parse(text) as unknown)
-  if (Either.isLeft(parsed)) return refuse("it is not JSON")
+  if (Either.isLeft(parsed)) return refuse(`it is not JSON; accepted is ${ACCEPTED}`)
   const { right: value } = parsed
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse("it is not a JSON object")
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return refuse(`it is not a JSON object; accepted is ${ACCEPTED}`)
   const unknown = Object.keys(value).find((key) => key !== "retention")
   if (unknown !== undefined) return refuse(`${JSON.stringify(unknown)} is not known; accepted is "retention"`)
   if (!("retention" in value) || value.retention === null) return Either.right(defaultConfiguration)

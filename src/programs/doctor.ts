@@ -5,7 +5,9 @@ import type { HookCommand } from "../domain/HookRegistration.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { AllProjects } from "../domain/Project.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
+import { format } from "../domain/TimeWindow.ts"
 import type { RegistryDrift } from "../domain/Tool.ts"
+import { readConfiguration } from "../layers/readConfiguration.ts"
 import type { Store } from "../layers/Store.ts"
 import type { AgentSettings } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
@@ -105,6 +107,15 @@ const checkDrafts = Effect.gen(function* () {
   ]
 }).pipe(orProblem("drafts"))
 
+const checkConfiguration = Effect.gen(function* () {
+  const { retention } = yield* readConfiguration
+  const pruning = Option.match(retention, {
+    onNone: () => "calls are kept until you prune them",
+    onSome: (age) => `calls are pruned when they are older than ${format(age)}`,
+  })
+  return [check("config", "ok")(pruning)]
+}).pipe(orProblem("config"))
+
 const sameRow = (a: RegistryDrift, b: RegistryDrift) => a.name === b.name && a.project_hash === b.project_hash
 
 const findLastingDrift = Effect.gen(function* () {
@@ -192,6 +203,7 @@ export const examineAtOnce = (options: DoctorOptions): Effect.Effect<ReadonlyArr
       ...(yield* checkVersions(options.version)),
       check("store", "ok")(home.database),
       ...(yield* checkPermissions),
+      ...(yield* checkConfiguration),
       ...(yield* checkStore(options)),
       ...(yield* checkSpool),
       ...(yield* checkDrafts),

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -80,6 +90,7 @@ describe("doctor", () => {
       /^ok +versions +tooltrail \d.* on Node \d/m,
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
+      /^ok +config +calls are kept until you prune them$/m,
       new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
       /^ok +integrity /m,
       /^ok +counts /m,
@@ -92,7 +103,7 @@ describe("doctor", () => {
     ]) {
       assert.match(stdout, line)
     }
-    assert.lengthOf(lines(stdout), 12)
+    assert.lengthOf(lines(stdout), 13)
   })
 
   it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
@@ -177,6 +188,30 @@ describe("doctor", () => {
     const report = await examine(home, true)
     assert.match(found(report, "integrity")[0] ?? "", /^problem: .*it is damaged: file is not a database; restore/)
     assert.isEmpty(found(report, "repair"))
+  })
+
+  it("names a configuration that is not used, with what is accepted", async () => {
+    const home = await usedHome()
+    const path = join(home, "config.json")
+    const configured = async (text: string) => {
+      writeFileSync(path, text, { mode: 0o600 })
+      return found(await examine(home), "config")
+    }
+    assert.deepStrictEqual(await configured('{"retention":"90d"}'), [
+      "ok: calls are pruned when they are older than 90 days",
+    ])
+    assert.deepStrictEqual(await configured("retention: 90d"), [
+      `problem: ${path} is not used: it is not JSON; accepted is { "retention": "180d" }`,
+    ])
+    assert.deepStrictEqual(await configured('{"keep":"90d"}'), [
+      `problem: ${path} is not used: "keep" is not known; accepted is "retention"`,
+    ])
+    rmSync(path)
+    mkdirSync(path, { mode: 0o700 })
+    assert.match(found(await examine(home), "config")[0] ?? "", /^problem: .*config\.json is not used: EISDIR/)
+    const { code, stdout } = await runCli(home, ["doctor"])
+    assert.strictEqual(code, 1)
+    assert.match(stdout, /^problem +config /m)
   })
 
   it("does not close a folder that serves others", async () => {
