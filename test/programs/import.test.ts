@@ -92,7 +92,7 @@ describe("tooltrail import", () => {
       [],
     )
     const again = await runCli(home, ["import"], { env: { HOME: "/nowhere", CLAUDE_CONFIG_DIR: config } })
-    assert.include(again.stdout, "Recorded 0 calls from 2 transcripts")
+    assert.match(again.stdout, /^Recorded 0 calls from 2 transcripts in .* \(2 of them read before, 0 known already, /)
   })
 
   it("sums up in JSON with exactly these keys", async () => {
@@ -222,7 +222,8 @@ describe("tooltrail import", () => {
   it("ends at once when it is interrupted, and keeps what it has stored", async () => {
     const home = newHome()
     await runHook(home, payload("hooked"))
-    const { child, ended } = startImport(home, writeHistory(40_000, 20))
+    const history = writeHistory(40_000, 20)
+    const { child, ended } = startImport(home, history)
     await until(() => committedCalls(join(home, "tooltrail.db")) > 1000)
     child.kill("SIGINT")
     const { code, stdout, stderr } = await ended
@@ -231,6 +232,9 @@ describe("tooltrail import", () => {
     const { events, aggregate } = totals(home)
     assert.strictEqual(events, aggregate)
     assert.isBelow(events, 40_001)
+    const { stdout: summary } = await runCli(home, ["import", history])
+    assert.match(summary, /^Recorded \d+ calls from 20 transcripts in .* \(\d+ of them read before, /)
+    assert.strictEqual(totals(home).events, 40_001)
   })
 
   it("leaves hooks their turn", async () => {

@@ -9,6 +9,7 @@ import { NoTranscript, type ReadTranscript, type TranscriptFile } from "../../do
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
+import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
 import { Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
 import {
@@ -83,8 +84,14 @@ export const sayWhereItStopped = Effect.onInterrupt(() =>
   ),
 )
 
-const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
-  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, pace)).pipe(
+/** `files` is what there is at the paths. */
+const fromTranscripts = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>, pace: Pace) =>
+  Effect.gen(function* () {
+    const { getAll } = yield* TranscriptLedger
+    const known = yield* getAll
+    const result = yield* importTranscripts(paths, yield* showProgress, pace)
+    return { ...result, readBefore: files.filter(({ path }) => known.has(path)).length }
+  }).pipe(
     Effect.scoped,
     sayWhereItStopped,
     Effect.provide(TranscriptRecording),
@@ -92,10 +99,10 @@ const fromTranscripts = (paths: ReadonlyArray<string>, pace: Pace) =>
   )
 
 /** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
-const fromPresentTranscripts = (paths: ReadonlyArray<string>) =>
+const fromPresentTranscripts = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
   Effect.flatMap(
-    fillNewStore(fromTranscripts(paths, alone)),
-    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, considerate) }),
+    fillNewStore(fromTranscripts(paths, files, alone)),
+    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, files, considerate) }),
   )
 
 /** Whether a file has no line that may be one of a transcript. Nothing behind the first that may be is looked at. */
@@ -115,6 +122,8 @@ const isForeign = ({ path }: TranscriptFile): Effect.Effect<boolean, never, Tran
   )
 
 export interface ImportedHistory extends ImportResult {
+  /** How many of the transcripts were read by an earlier import, some perhaps not to their end. */
+  readonly readBefore: number
   /** The files that were named and are no transcripts. They are left out. */
   readonly foreign: ReadonlyArray<NoTranscript>
 }
@@ -128,17 +137,23 @@ export const importHistory = (paths: ReadonlyArray<string>) =>
     const named = paths.length === 0 ? [] : files.filter(({ path }) => places.includes(path))
     const foreign = (yield* Effect.filter(named, isForeign)).map(({ path }) => new NoTranscript({ path }))
     const others = paths.filter((_, place) => !foreign.some(({ path }) => path === places[place]))
-    const result: ImportResult =
+    const result =
       files.length > foreign.length || unreadable.length > 0
-        ? yield* fromPresentTranscripts(others)
-        : { summary: emptySummary, places, unreadable: 0 }
+        ? yield* fromPresentTranscripts(others, files)
+        : { summary: emptySummary, places, unreadable: 0, readBefore: 0 }
     return { ...result, foreign } satisfies ImportedHistory
   }).pipe(Effect.provide(TranscriptsRemembering))
 
-export const renderImport = ({ summary, places, unreadable }: ImportResult): string => {
+export const renderImport = ({
+  summary,
+  places,
+  unreadable,
+  readBefore = 0,
+}: ImportResult & Partial<Pick<ImportedHistory, "readBefore">>): string => {
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
   const { recorded, already_known, without_result, broken_lines, seconds } = summary
   const parts = [
+    ...(readBefore > 0 ? [`${readBefore} of them read before`] : []),
     `${already_known} known already`,
     `${without_result} without a result`,
     ...(broken_lines > 0 ? [counted(broken_lines, "broken line")] : []),
