@@ -2,9 +2,12 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
@@ -14,6 +17,7 @@ import { StoreMemory } from "../../src/layers/Store.ts"
 import { previewPrune, prune } from "../../src/programs/prune.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
+import { Retention } from "../../src/services/Retention.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
@@ -52,6 +56,78 @@ const everything = Effect.gen(function* () {
       row.last_used_at,
     ]),
   }
+})
+
+interface Step {
+  readonly size: number
+  readonly millis: number
+}
+
+/** The steps in which so many rows are pruned, where a row of the n-th step takes so many milliseconds. */
+const stepsOf = (rows: number, rowMillis: (step: number) => number) => {
+  let now = 0
+  const nanos = () => BigInt(Math.round(now * 1e6))
+  const clock: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => now,
+    unsafeCurrentTimeNanos: nanos,
+    currentTimeMillis: Effect.sync(() => now),
+    currentTimeNanos: Effect.sync(nanos),
+    sleep: (duration) =>
+      Effect.sync(() => {
+        now += Duration.toMillis(duration)
+      }),
+  }
+  const steps: Array<Step> = []
+  let left = rows
+  const takeAway = (size: number) =>
+    Effect.sync(() => {
+      const done = Math.min(size, left)
+      const millis = done * rowMillis(steps.length)
+      if (done > 0) steps.push({ size, millis })
+      left -= done
+      now += millis
+      return done
+    })
+  const Stepping = Layer.mergeAll(
+    Layer.mock(Retention, {
+      countBefore: () => Effect.succeed(rows),
+      begin: () => Effect.void,
+      pruneStep: takeAway,
+      giveBackStep: () => Effect.succeed(0),
+    }),
+    Layer.mock(UsageRollups, { fillStep: () => Effect.succeed(false) }),
+  )
+  return Effect.as(prune(days(20)), steps).pipe(Effect.provide(Stepping), Effect.withClock(clock))
+}
+
+describe("a step of pruning", () => {
+  it("holds the lock no longer than 50 ms, also where rows take up to twice as long from one step to the next", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 0.001, max: 0.25, noNaN: true }),
+        fc.array(fc.double({ min: 1, max: 2, noNaN: true }), { minLength: 1 }),
+        (millis, factors) =>
+          Effect.map(
+            stepsOf(30_000, (step) => millis * (factors[step % factors.length] ?? 1)),
+            (steps) => {
+              for (const step of steps) assert.isAtMost(Math.floor(step.millis), 50)
+            },
+          ).pipe(Effect.runPromise),
+      ),
+    ))
+
+  it("takes half as many rows after a slow one, and more after a quick one", () =>
+    Effect.gen(function* () {
+      const steps = yield* stepsOf(20_000, (step) => (step < 6 ? 0.001 : 0.1))
+      const slow = steps.findIndex((step) => step.millis > 50)
+      assert.isAbove(slow, 0)
+      for (const [place, { size, millis }] of steps.slice(0, -1).entries()) {
+        const next = steps[place + 1]?.size ?? 0
+        if (millis > 25) assert.strictEqual(next, Math.ceil(size / 2))
+        else assert.strictEqual(next, millis < 12.5 ? Math.ceil(size * 1.5) : size)
+      }
+    }).pipe(Effect.runPromise))
 })
 
 describe("pruning", () => {
