@@ -269,6 +269,18 @@ describe("an import", () => {
     }).pipe(Effect.provide(Surroundings)),
   )
 
+  it.live("takes a line of more than 64 MB for broken, and goes on behind it", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), finishedCall("before"))
+      appendFileSync(path, "{")
+      appendFileSync(path, Buffer.alloc(64 * 1024 * 1024, " "))
+      appendFileSync(path, `}\n${finishedCall("behind").join("\n")}\n`)
+      const { said, ...counts } = yield* importing(path)
+      assert.deepInclude(counts, { lines: 5, recorded: 2, broken_lines: 1 })
+      assert.deepStrictEqual(said, [`${path}:3`])
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
   it.live("starts again where a transcript is not the one that it was", () =>
     Effect.gen(function* () {
       const path = writeLines(join(temporaryFolder(), "s.jsonl"), [...finishedCall("a"), ...finishedCall("b")])
