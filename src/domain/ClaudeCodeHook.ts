@@ -1,16 +1,9 @@
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
+import { isObject, type JsonObject } from "./JsonObject.ts"
 import { extractServerName } from "./ToolName.ts"
 import type { ToolUse } from "./ToolUse.ts"
-import {
-  isObject,
-  type Json,
-  LONGEST_PATH,
-  LONGEST_TEXT,
-  OptionalFields,
-  targetOf,
-  textProblem,
-} from "./toolCallFields.ts"
+import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "./toolCallFields.ts"
 
 /** The payload cannot be read as a hook event. `reason` never quotes it: tool input must not reach a log. */
 export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{ readonly reason: string }> {
@@ -49,7 +42,7 @@ export interface HostEnvironment {
   readonly GROK_SESSION_ID?: string | undefined
 }
 
-const hostAgent = (payload: Json, environment: HostEnvironment): string => {
+const hostAgent = (payload: JsonObject, environment: HostEnvironment): string => {
   if (payload.cursor_version !== undefined) return "cursor"
   if (environment.GEMINI_SESSION_ID) return "gemini-cli"
   if (environment.DEVIN_PROJECT_DIR) return "devin"
@@ -58,7 +51,7 @@ const hostAgent = (payload: Json, environment: HostEnvironment): string => {
 }
 
 const finishedToolCall = (
-  payload: Json,
+  payload: JsonObject,
   success: boolean,
   environment: HostEnvironment,
 ): Either.Either<FinishedToolCall, UndecodablePayload> => {

@@ -1,18 +1,11 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isObject, type JsonObject } from "./JsonObject.ts"
 import type { Project } from "./Project.ts"
 import * as Timestamp from "./Timestamp.ts"
 import { extractServerName } from "./ToolName.ts"
 import type { FailureKind, ToolUse } from "./ToolUse.ts"
-import {
-  isObject,
-  type Json,
-  LONGEST_PATH,
-  LONGEST_TEXT,
-  OptionalFields,
-  targetOf,
-  textProblem,
-} from "./toolCallFields.ts"
+import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "./toolCallFields.ts"
 
 /** A tool call that an entry asks for. */
 export interface RequestedCall {
@@ -53,12 +46,12 @@ const LATEST = Date.parse("9999-12-31T23:59:59.999Z")
 
 const isUsable = (value: unknown): value is string => textProblem(value, LONGEST_TEXT) === undefined
 
-const blocksOf = (entry: Json, type: string): ReadonlyArray<Json> => {
+const blocksOf = (entry: JsonObject, type: string): ReadonlyArray<JsonObject> => {
   const content = isObject(entry.message) ? entry.message.content : undefined
   return Array.isArray(content) ? content.filter((block) => isObject(block) && block.type === type) : []
 }
 
-const requestedCalls = (entry: Json): ReadonlyArray<RequestedCall> =>
+const requestedCalls = (entry: JsonObject): ReadonlyArray<RequestedCall> =>
   blocksOf(entry, "tool_use").flatMap((block) =>
     isUsable(block.id) && isUsable(block.name)
       ? [
@@ -78,7 +71,7 @@ const beginning = (content: unknown): string => {
   return typeof text === "string" ? text.trimStart() : ""
 }
 
-const callResults = (entry: Json): ReadonlyArray<CallResult> =>
+const callResults = (entry: JsonObject): ReadonlyArray<CallResult> =>
   blocksOf(entry, "tool_result").flatMap((block): ReadonlyArray<CallResult> => {
     if (!isUsable(block.tool_use_id)) return []
     if (block.is_error !== true) return [{ toolUseId: block.tool_use_id, failureKind: null }]

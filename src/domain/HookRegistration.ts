@@ -1,3 +1,5 @@
+import { isObject, type JsonObject } from "./JsonObject.ts"
+
 /** The events of Claude Code that tooltrail is registered for: each call, and the two moments to reconcile transcripts. */
 export const hookEvents = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const
 
@@ -24,12 +26,6 @@ export const CERTIFICATES_VARIABLE = "NODE_EXTRA_CA_CERTS"
 export const DEFAULT_PORT = 4717
 
 const TIMEOUT_SECONDS = 10
-
-/** A JSON object, as it stands in the settings. */
-export type JsonObject = Readonly<Record<string, unknown>>
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Claude Code runs no HTTP hook for SessionStart, and the server does not reconcile, so the session's events start the command. */
 const isCall = (event: HookEventName) => event === "PostToolUse" || event === "PostToolUseFailure"

@@ -3,10 +3,10 @@ import {
   findHandlers,
   type HookEventName,
   hookEvents,
-  isObject,
   type Registration,
   wantedHandler,
 } from "./HookRegistration.ts"
+import { isObject } from "./JsonObject.ts"
 
 export type JsonPath = ReadonlyArray<string | number>
 

@@ -1,11 +1,8 @@
+import { isObject, type JsonObject } from "./JsonObject.ts"
+
 /** Longer texts are no names or ids. */
 export const LONGEST_TEXT = 1024
 export const LONGEST_PATH = 4096
-
-export type Json = Readonly<Record<string, unknown>>
-
-export const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/
@@ -22,7 +19,7 @@ export const textProblem = (value: unknown, longest: number): string | undefined
 export class OptionalFields {
   readonly unusable: Array<string> = []
 
-  text(from: Json, field: string, longest: number = LONGEST_TEXT): string | null {
+  text(from: JsonObject, field: string, longest: number = LONGEST_TEXT): string | null {
     const value = from[field]
     if (value === undefined || value === null || value === "") return null
     if (textProblem(value, longest) === undefined) return (value as string).toWellFormed()
@@ -30,7 +27,7 @@ export class OptionalFields {
     return null
   }
 
-  wholeMillis(from: Json, field: string): number | null {
+  wholeMillis(from: JsonObject, field: string): number | null {
     const value = from[field]
     if (value === undefined || value === null) return null
     if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Math.round(value)
@@ -38,7 +35,7 @@ export class OptionalFields {
     return null
   }
 
-  object(from: Json, field: string): Json {
+  object(from: JsonObject, field: string): JsonObject {
     const value = from[field]
     if (isObject(value)) return value
     if (value !== undefined && value !== null) this.unusable.push(field)
@@ -47,7 +44,12 @@ export class OptionalFields {
 }
 
 /** The one thing that is looked at in a tool's input: which skill or subagent a generic tool ran. */
-export const targetOf = (toolName: string, from: Json, inputField: string, fields: OptionalFields): string | null => {
+export const targetOf = (
+  toolName: string,
+  from: JsonObject,
+  inputField: string,
+  fields: OptionalFields,
+): string | null => {
   if (toolName === "Agent" || toolName === "Task") return fields.text(fields.object(from, inputField), "subagent_type")
   if (toolName !== "Skill") return null
   const input = fields.object(from, inputField)

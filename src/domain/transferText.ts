@@ -2,6 +2,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { isObject } from "./JsonObject.ts"
 import {
   BaselineShare,
   TransferEnd,
@@ -48,9 +49,6 @@ const decodeBaselines = decoder(Schema.Array(BaselineShare))
 const decodeEvent = decoder(TransferredEvent)
 const decodeEnd = decoder(TransferEnd)
 const decodeHeader = Schema.decodeUnknownOption(Schema.parseJson(TransferHeader))
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const parse = (line: string): unknown => {
   try {
