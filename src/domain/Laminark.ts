@@ -1,42 +1,18 @@
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { projectFromRoot } from "./projectFromRoot.ts"
-import type { TransferredEvent, TransferredProject, TransferredTool } from "./StoreTransfer.ts"
+import { type TransferredEvent, type TransferredProject, TransferredTool } from "./StoreTransfer.ts"
 import { fromEpochMillis, type Timestamp } from "./Timestamp.ts"
 import { extractServerName } from "./ToolName.ts"
+import { decoder } from "./transferText.ts"
 
 // What laminark, a plugin for Claude Code, keeps of tool calls. Its tables have the shape of migrations 16 and 17.
-
-/** The columns that are read. There may be more. */
-export const laminarkColumns = {
-  tool_registry: [
-    "id",
-    "name",
-    "tool_type",
-    "scope",
-    "source",
-    "project_hash",
-    "description",
-    "server_name",
-    "usage_count",
-    "last_used_at",
-    "discovered_at",
-    "updated_at",
-  ],
-  tool_usage_events: ["id", "tool_name", "session_id", "project_hash", "success", "created_at"],
-} as const
 
 const OptionalText = Schema.NullOr(Schema.String)
 
 const ToolRow = Schema.Struct({
+  ...TransferredTool.fields,
   id: Schema.Int,
-  name: Schema.NonEmptyString,
-  tool_type: Schema.String,
-  scope: Schema.String,
-  source: Schema.String,
-  project_hash: OptionalText,
-  description: OptionalText,
-  server_name: OptionalText,
   usage_count: Schema.Int.pipe(Schema.nonNegative()),
   last_used_at: OptionalText,
   discovered_at: Schema.String,
@@ -51,6 +27,12 @@ const EventRow = Schema.Struct({
   success: Schema.Number,
   created_at: Schema.String,
 })
+
+/** The columns that are read. There may be more. */
+export const laminarkColumns = {
+  tool_registry: Object.keys(ToolRow.fields),
+  tool_usage_events: Object.keys(EventRow.fields),
+}
 
 /** Of `project_metadata`, which not every version has. */
 const ProjectRow = Schema.Struct({
@@ -71,11 +53,6 @@ export interface LaminarkTool {
 const readTime = (text: string): Either.Either<Timestamp, string> => {
   const millis = Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text) ? `${text.replace(" ", "T")}Z` : text)
   return Number.isNaN(millis) ? Either.left("a time in it is none") : Either.right(fromEpochMillis(millis))
-}
-
-const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeUnknownEither(schema)
-  return (row: unknown) => Either.mapLeft(decode(row), () => "it is of another shape")
 }
 
 const decodeTool = decoder(ToolRow)

@@ -38,7 +38,8 @@ const firstProblem = (error: ParseResult.ParseError): string => {
   return issue === undefined ? "it is of another shape" : `${issue.path.join(".") || "it"}: ${issue.message}`
 }
 
-const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+/** Reads values of a shape; says of others what is wrong first. */
+export const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(schema)
   return (value: unknown): Either.Either<A, string> => Either.mapLeft(decode(value), firstProblem)
 }

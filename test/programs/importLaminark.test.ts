@@ -345,7 +345,7 @@ describe("tooltrail import laminark", () => {
     change(path, "UPDATE tool_usage_events SET tool_name = ''")
     const { stderr: many } = await runCli(freshHome(), ["import", "laminark", path])
     assert.lengthOf(lines(many), 6)
-    assert.include(lines(many)[0], "row 1 of tool_usage_events: it is of another shape")
+    assert.include(lines(many)[0], "row 1 of tool_usage_events: tool_name: ")
     assert.strictEqual(lines(many)[5], `tooltrail: ${path}: 8 rows in all are left out`)
   })
 
