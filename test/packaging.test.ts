@@ -16,7 +16,7 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { type Finished, lines, runProgram, temporaryFolder } from "./support/processes.ts"
+import { type Finished, hookPayload, lines, runProgram, temporaryFolder } from "./support/processes.ts"
 import { totals } from "./support/store.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -43,15 +43,6 @@ const build = () => {
   copyFileSync(join(root, "node_modules", "better-sqlite3", "build", "Release", "better_sqlite3.node"), compiled)
 }
 
-const payload = (id: string) =>
-  JSON.stringify({
-    hook_event_name: "PostToolUse",
-    tool_name: "Bash",
-    tool_use_id: id,
-    session_id: "s",
-    cwd: "/nowhere",
-  })
-
 const exported = join(temporaryFolder(), "x.jsonl")
 writeFileSync(
   exported,
@@ -77,7 +68,7 @@ const runHandler = ({ command, args }: Handler, user: string, input: string) =>
 const run = (name: string, env: Record<string, string>, args: ReadonlyArray<string> = [], input = "", uid?: number) =>
   runProgram(program(name), { args, input, env: { PATH: "", ...env }, ...(uid === undefined ? {} : { uid }) })
 
-const runHook = (home: string, id: string) => run("tooltrail-hook", { TOOLTRAIL_HOME: home }, [], payload(id))
+const runHook = (home: string, id: string) => run("tooltrail-hook", { TOOLTRAIL_HOME: home }, [], hookPayload(id))
 const runCli = (home: string, ...args: ReadonlyArray<string>) => run("tooltrail", { TOOLTRAIL_HOME: home }, args)
 
 const top = async (home: string) => {
@@ -207,7 +198,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
       installing.stderr,
       /not built; build it with `npm run install .*`; until then calls are kept in the spool/,
     )
-    const { status, stdout, stderr } = runHandler(registered(user, "PostToolUse"), user, payload("a"))
+    const { status, stdout, stderr } = runHandler(registered(user, "PostToolUse"), user, hookPayload("a"))
     assert.deepStrictEqual([status, stdout, lines(stderr).length], [0, "", 1])
     const standing = await run("tooltrail", { HOME: user }, ["status"])
     assert.include(standing.stdout, "not built; build it with")
@@ -249,7 +240,7 @@ describe("installed and built", () => {
       ["PostToolUse", "a"],
       ["PostToolUseFailure", "b"],
     ] as const) {
-      const input = payload(id).replace("PostToolUse", event)
+      const input = hookPayload(id).replace("PostToolUse", event)
       const { status, stdout, stderr } = runHandler(registered(user, event), user, input)
       assert.deepStrictEqual([status, stdout, stderr], [0, "", ""])
     }
@@ -280,7 +271,7 @@ describe("installed and built", () => {
     chmodSync(join(installed, "dist"), 0o555)
     try {
       for (const id of ["a", "b"]) {
-        const input = payload(id)
+        const input = hookPayload(id)
         const ended = await run("tooltrail-hook", { HOME: home }, [], input, asRoot ? 65_534 : undefined)
         assert.deepStrictEqual([ended.code, ended.stdout, ended.stderr], [0, "", ""])
       }

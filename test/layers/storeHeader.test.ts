@@ -4,10 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import { DamagedStore } from "../../src/domain/DamagedStore.ts"
 import { isWholeByHeader } from "../../src/layers/storeHeader.ts"
-import { lines, runHook, temporaryFolder } from "../support/processes.ts"
-
-const payload = (id: string) =>
-  JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
+import { hookPayload, lines, runHook, temporaryFolder } from "../support/processes.ts"
 
 describe("the header of a store's file", () => {
   it.each([4096, 65_536])("tells a whole file with pages of %d bytes from one that is cut", (pageBytes) => {
@@ -34,13 +31,13 @@ describe("the header of a store's file", () => {
 
   it("is looked at before SQLite may write a WAL into what is no database", async () => {
     const home = join(temporaryFolder(), "home")
-    await runHook(home, payload("a"))
+    await runHook(home, hookPayload("a"))
     const [store, wal] = [join(home, "tooltrail.db"), join(home, "tooltrail.db-wal")]
     assert.isTrue(existsSync(wal))
     const zeros = Buffer.alloc(statSync(store).size)
     writeFileSync(store, zeros)
     const before = readFileSync(wal)
-    const { code, stdout, stderr } = await runHook(home, payload("b"))
+    const { code, stdout, stderr } = await runHook(home, hookPayload("b"))
     assert.deepStrictEqual([code, stdout, lines(stderr).length], [0, "", 1])
     assert.include(stderr, "file is not a database; the call is kept in the spool")
     assert.isTrue(zeros.equals(readFileSync(store)))

@@ -24,7 +24,7 @@ import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
 import { homeAt } from "../support/home.ts"
-import { hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { hookPayload, hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, totals } from "../support/store.ts"
 
 interface Report {
@@ -32,12 +32,9 @@ interface Report {
   readonly checks: ReadonlyArray<{ readonly name: string; readonly status: string; readonly message: string }>
 }
 
-const payload = (id: string) =>
-  JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
-
 const usedHome = async (): Promise<string> => {
   const home = join(temporaryFolder(), "home")
-  await runHook(home, payload("a"))
+  await runHook(home, hookPayload("a"))
   return home
 }
 
@@ -122,8 +119,8 @@ describe("doctor", () => {
     const home = await usedHome()
     const writer = new Database(join(home, "tooltrail.db"))
     writer.exec("BEGIN IMMEDIATE")
-    await runHook(home, payload("waiting"))
-    await runHook(home, payload("half-made"))
+    await runHook(home, hookPayload("waiting"))
+    await runHook(home, hookPayload("half-made"))
     writer.exec("COMMIT")
     writer.close()
     const spool = join(home, "spool")

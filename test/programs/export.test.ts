@@ -10,7 +10,7 @@ import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
-import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 import { realTranscripts } from "../support/transcripts.ts"
 import { contentOf, exportTo, importFrom, inStore, query } from "../support/transfer.ts"
@@ -324,13 +324,10 @@ describe("tooltrail export and import", () => {
     '{"tooltrail":"events","version":1,"store":"x","exported_at":"2026-01-01 00:00:00","since":null}\n',
   )
 
-  const payload = (id: string) =>
-    JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
-
   it("write a file for its owner only, never over another unless forced, and read it", async () => {
     const home = freshHome()
     const file = join(temporaryFolder(), "calls.jsonl")
-    await runHook(home, payload("a"))
+    await runHook(home, hookPayload("a"))
     const wrote = await runCli(home, ["export", file])
     assert.deepStrictEqual([wrote.code, wrote.stdout, wrote.stderr], [0, `Wrote 1 call to ${file}\n`, ""])
     assert.strictEqual(statSync(file).mode & 0o777, 0o600)
@@ -339,7 +336,7 @@ describe("tooltrail export and import", () => {
     assert.deepStrictEqual([refused.code, refused.stdout, lines(refused.stderr).length], [1, "", 1])
     assert.include(refused.stderr, "there is a file of that name; --force replaces it")
     assert.isTrue(before.equals(readFileSync(file)))
-    await runHook(home, payload("b"))
+    await runHook(home, hookPayload("b"))
     assert.strictEqual((await runCli(home, ["export", "--force", file])).stdout, `Wrote 2 calls to ${file}\n`)
 
     const other = freshHome()
@@ -356,7 +353,7 @@ describe("tooltrail export and import", () => {
 
   it("write to standard output nothing but the export, calls that wait in the spool with it", async () => {
     const home = freshHome()
-    await runHook(home, payload("a"))
+    await runHook(home, hookPayload("a"))
     mkdirSync(join(home, "spool"), { recursive: true })
     writeFileSync(
       join(home, "spool", "000.json"),

@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import { decodeSpoolLine } from "../../src/domain/SpooledCall.ts"
 import {
   type Finished,
+  hookPayload,
   hookProgram,
   lines,
   runCli,
@@ -28,9 +29,6 @@ import {
 } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
-
-const payload = (id: string) =>
-  JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
 
 const isRoot = process.getuid?.() === 0
 const NOBODY = 65534
@@ -42,7 +40,7 @@ const spooled = (home: string) =>
 
 const usedHome = async (): Promise<string> => {
   const home = join(temporaryFolder(), "home")
-  await runHook(home, payload("first"))
+  await runHook(home, hookPayload("first"))
   return home
 }
 
@@ -84,7 +82,7 @@ describe("a home that is", () => {
     const file = name === "a file" ? home : database(home)
     const before = readFileSync(file)
     const finished = await runProgram(hookProgram, {
-      input: payload("another"),
+      input: hookPayload("another"),
       env: { TOOLTRAIL_HOME: home },
       cwd: "/",
       ...(name === "read-only" && isRoot ? { uid: NOBODY } : {}),
@@ -103,7 +101,7 @@ describe("a home that is", () => {
     mkdirSync(copy)
     copyFileSync(database(home), database(copy))
     writer.close()
-    const finished = await runHook(copy, payload("another"))
+    const finished = await runHook(copy, hookPayload("another"))
     quiet(finished)
     assert.isAtMost(lines(finished.stderr).length, 1)
     assert.deepStrictEqual(
@@ -118,19 +116,19 @@ describe("a home that is", () => {
 describe("many processes", () => {
   it("record each call once that arrive at once on a fresh home", async () => {
     const home = join(temporaryFolder(), "home")
-    const all = await Promise.all(Array.from({ length: 16 }, (_, n) => runHook(home, payload(`${n}`))))
+    const all = await Promise.all(Array.from({ length: 16 }, (_, n) => runHook(home, hookPayload(`${n}`))))
     for (const finished of all) quiet(finished)
     assert.deepStrictEqual(totals(home), { events: 16, successes: 16, aggregate: 16 })
   })
 
   it("that are killed at any moment leave a whole store and every promised call", async () => {
     const home = await usedHome()
-    const { millis } = await runHook(home, payload("timed"))
+    const { millis } = await runHook(home, hookPayload("timed"))
     const promised = ["first", "timed"]
     const victims = 12
     const kill = (n: number) => {
       const script = `const child = require("node:child_process").spawn(process.execPath, [${JSON.stringify(hookProgram)}], { stdio: ["pipe", "ignore", "ignore"] })
-        child.stdin.on("error", () => {}).end(${JSON.stringify(payload(`kill-${n}`))})
+        child.stdin.on("error", () => {}).end(${JSON.stringify(hookPayload(`kill-${n}`))})
         setTimeout(() => child.kill("SIGKILL"), ${(millis * 1.2 * n) / victims})
         child.on("exit", (code) => process.stdout.write(String(code)))`
       return runProgram("-e", { args: [script], env: { TOOLTRAIL_HOME: home } })
@@ -192,13 +190,13 @@ describe("the reserve", () => {
 
   it.runIf(mounted)("takes calls when the disk is full, and is whole again when it is not", async () => {
     const home = join(disk, "home")
-    await runHook(home, payload("first"))
+    await runHook(home, hookPayload("first"))
     await runCli(home, ["top"])
     // The WAL has room for some calls; then only the spool is left, and that only by the reserve.
     let calls = 1
     while (calls < 100 && spooled(home).length < 3) {
       spawnSync("dd", ["if=/dev/zero", `of=${join(disk, `filling-${calls}`)}`, "bs=4k"])
-      const finished = await runHook(home, payload(`${calls++}`))
+      const finished = await runHook(home, hookPayload(`${calls++}`))
       quiet(finished)
       assert.notInclude(finished.stderr, "lost")
     }

@@ -13,20 +13,11 @@ import {
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
-import { cliProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { cliProgram, ending, hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { readStore, totals } from "../support/store.ts"
 import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
 const newHome = () => join(temporaryFolder(), "home")
-
-const payload = (id: string) =>
-  JSON.stringify({
-    hook_event_name: "PostToolUse",
-    session_id: "s",
-    tool_name: "Bash",
-    tool_use_id: id,
-    cwd: "/nowhere",
-  })
 
 /** So many calls in so many transcripts. */
 const writeHistory = (calls: number, files: number): string => {
@@ -47,14 +38,7 @@ const startImport = (home: string, folder: string) => {
   const child = spawn(process.execPath, [cliProgram, "import", folder, "--json"], {
     env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home },
   })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>(
-    (resolve) => child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr })),
-  )
-  return { child, ended }
+  return { child, ended: ending(child) }
 }
 
 /** The number of calls that are committed in a database that another process is writing. */
@@ -203,7 +187,7 @@ describe("tooltrail import", () => {
   ])("goes on where it was killed, in %s", async (_, isInUse) => {
     const home = newHome()
     const history = writeHistory(40_000, 20)
-    if (isInUse) await runHook(home, payload("hooked"))
+    if (isInUse) await runHook(home, hookPayload("hooked"))
     const database = join(home, isInUse ? "tooltrail.db" : "tooltrail.db.import")
     const { child, ended } = startImport(home, history)
     await until(() => committedCalls(database) > 1000)
@@ -221,7 +205,7 @@ describe("tooltrail import", () => {
 
   it("ends at once when it is interrupted, and keeps what it has stored", async () => {
     const home = newHome()
-    await runHook(home, payload("hooked"))
+    await runHook(home, hookPayload("hooked"))
     const history = writeHistory(40_000, 20)
     const { child, ended } = startImport(home, history)
     await until(() => committedCalls(join(home, "tooltrail.db")) > 1000)
@@ -239,7 +223,7 @@ describe("tooltrail import", () => {
 
   it("leaves hooks their turn", async () => {
     const home = newHome()
-    await runHook(home, payload("first"))
+    await runHook(home, hookPayload("first"))
     const { ended } = startImport(home, writeHistory(40_000, 20))
     const hooked = ["first"]
     let isRunning = true
@@ -249,7 +233,7 @@ describe("tooltrail import", () => {
     })
     while (isRunning) {
       const id = `hook_${hooked.length}`
-      assert.strictEqual((await runHook(home, payload(id))).stderr, "")
+      assert.strictEqual((await runHook(home, hookPayload(id))).stderr, "")
       hooked.push(id)
     }
     assert.strictEqual((await done).code, 0)
@@ -265,7 +249,7 @@ describe("tooltrail import", () => {
     const { child, ended } = startImport(home, writeHistory(40_000, 20))
     await until(() => committedCalls(join(home, "tooltrail.db.import")) > 0)
     child.kill("SIGSTOP")
-    await runHook(home, payload("hooked"))
+    await runHook(home, hookPayload("hooked"))
     child.kill("SIGCONT")
     const { code, stdout } = await ended
     assert.strictEqual(code, 0)

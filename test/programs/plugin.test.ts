@@ -12,7 +12,17 @@ import {
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { hookProgram, lines, realPayloads, runCli, runProgram, temporaryFolder } from "../support/processes.ts"
+import {
+  type Ended,
+  ending,
+  hookPayload,
+  hookProgram,
+  lines,
+  realPayloads,
+  runCli,
+  runProgram,
+  temporaryFolder,
+} from "../support/processes.ts"
 import { totals } from "../support/store.ts"
 
 const root = join(import.meta.dirname, "..", "..")
@@ -41,26 +51,16 @@ const installPlugin = (): string => {
   return folder
 }
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** Starts a handler as it is spelt, under `env -i`, with a PATH that leads to Node alone unless told. */
-const start = (handler: Handler, env: Record<string, string>, input: string): Promise<Ended> =>
-  new Promise((resolve, reject) => {
-    const withPaths = (text: string) => text.replace(/\$\{CLAUDE_PLUGIN_ROOT\}/g, env.CLAUDE_PLUGIN_ROOT ?? "")
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
-    const child = spawn("/usr/bin/env", ["-i", ...variables, handler.command, ...handler.args.map(withPaths)], {
-      cwd: "/",
-    })
-    let [stdout, stderr] = ["", ""]
-    child.stdout.on("data", (data) => (stdout += data))
-    child.stderr.on("data", (data) => (stderr += data))
-    child.on("error", reject).on("close", (code) => resolve({ code, stdout, stderr }))
-    child.stdin.end(input)
+const start = (handler: Handler, env: Record<string, string>, input: string): Promise<Ended> => {
+  const withPaths = (text: string) => text.replace(/\$\{CLAUDE_PLUGIN_ROOT\}/g, env.CLAUDE_PLUGIN_ROOT ?? "")
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const child = spawn("/usr/bin/env", ["-i", ...variables, handler.command, ...handler.args.map(withPaths)], {
+    cwd: "/",
   })
+  child.stdin.end(input)
+  return ending(child)
+}
 
 /** A folder with Node and nothing else. */
 const nodeAlone = (): string => {
@@ -75,16 +75,7 @@ const handlerOf = (folder: string, event = "PostToolUse"): Handler => {
   return handler
 }
 
-const quiet = (ended: Ended) => assert.deepStrictEqual(ended, { code: 0, stdout: "", stderr: "" })
-
-const payload = (id: string) =>
-  JSON.stringify({
-    hook_event_name: "PostToolUse",
-    session_id: "s",
-    tool_name: "Bash",
-    tool_use_id: id,
-    cwd: "/nowhere",
-  })
+const quiet = ({ code, stdout, stderr }: Ended) => assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
 
 describe("the Claude Code plugin", () => {
   it("is listed in the marketplace file, is of this version, and is packed", () => {
@@ -114,7 +105,7 @@ describe("the Claude Code plugin", () => {
     const person = temporaryFolder()
     await runCli(home, ["install"], { env: { HOME: person } })
     const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
-    quiet(await start(handlerOf(folder), env, payload("a")))
+    quiet(await start(handlerOf(folder), env, hookPayload("a")))
     quiet(await start(handlerOf(folder, "SessionEnd"), env, '{"hook_event_name":"SessionEnd"}'))
     assert.strictEqual(totals(home).events, 1)
     assert.isFalse(existsSync(join(home, "tooltrail.log")))
@@ -144,7 +135,7 @@ describe("the Claude Code plugin", () => {
     for (const ask of asks) {
       const person = temporaryFolder()
       const PATH = `${nodeAlone()}:${ask(person)}`
-      quiet(await start(handlerOf(folder), { CLAUDE_PLUGIN_ROOT: folder, PATH, HOME: person }, payload("a")))
+      quiet(await start(handlerOf(folder), { CLAUDE_PLUGIN_ROOT: folder, PATH, HOME: person }, hookPayload("a")))
       assert.strictEqual(totals(join(person, ".local", "share", "tooltrail")).events, 1)
     }
   })
@@ -153,16 +144,16 @@ describe("the Claude Code plugin", () => {
     const folder = installPlugin()
     const home = join(temporaryFolder(), "home")
     const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: temporaryFolder() }
-    const large = payload("x".repeat(1_000_000))
+    const large = hookPayload("x".repeat(1_000_000))
     for (const ended of await Promise.all([1, 2, 3].map(() => start(handlerOf(folder), env, large)))) quiet(ended)
-    quiet(await start(handlerOf(folder), env, payload("a")))
+    quiet(await start(handlerOf(folder), env, hookPayload("a")))
     const log = lines(readFileSync(join(home, "tooltrail.log"), "utf8"))
     assert.lengthOf(log, 1)
     assert.match(log[0] ?? "", /^\d{4}-.* WARN the Claude Code plugin finds no installed tooltrail/)
     assert.deepStrictEqual(readdirSync(home).sort(), ["plugin-notice", "tooltrail.log"])
     rmSync(home, { recursive: true })
     writeFileSync(home, "no folder")
-    quiet(await start(handlerOf(folder), env, payload("a")))
+    quiet(await start(handlerOf(folder), env, hookPayload("a")))
   })
 
   it("does not look in the project, where a relative PATH leads", async () => {
@@ -172,7 +163,7 @@ describe("the Claude Code plugin", () => {
     symlinkSync("tooltrail-hook.cjs", join(project, "tooltrail-hook"))
     const home = join(temporaryFolder(), "home")
     const ended = await runProgram(join(folder, "hook.cjs"), {
-      input: payload("a"),
+      input: hookPayload("a"),
       cwd: project,
       env: { TOOLTRAIL_HOME: home, PATH: ".", HOME: project },
     })
@@ -188,7 +179,7 @@ describe("the Claude Code plugin", () => {
     const settings = readJson<Hooks>(join(person, ".claude", "settings.json"))
     const [handler] = settings.hooks.PostToolUse?.[0]?.hooks ?? []
     const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
-    const calls = [...realPayloads, ...["a", "b", "c"].map(payload)]
+    const calls = [...realPayloads, ...["a", "b", "c"].map(hookPayload)]
     for (const call of calls) {
       const both = [handlerOf(folder), handler as Handler].map((each) => start(each, env, call))
       for (const ended of await Promise.all(both)) quiet(ended)
@@ -206,7 +197,7 @@ describe("the Claude Code plugin", () => {
       Math.min(
         ...(await [1, 2, 3, 4, 5].reduce<Promise<ReadonlyArray<number>>>(async (before, run) => {
           const times = await before
-          const { millis } = await runProgram(program, { input: payload(`${program}${run}`), env })
+          const { millis } = await runProgram(program, { input: hookPayload(`${program}${run}`), env })
           return [...times, millis]
         }, Promise.resolve([]))),
       )

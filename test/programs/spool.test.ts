@@ -16,7 +16,7 @@ import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { spoolOnFailure } from "../../src/programs/spoolOnFailure.ts"
 import { Spool } from "../../src/services/Spool.ts"
 import { homeAt } from "../support/home.ts"
-import { lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
 
@@ -157,16 +157,13 @@ describe("the spool", () => {
 })
 
 describe("the built programs and the spool", () => {
-  const payload = (id: string) =>
-    JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
-
   it("spool while the store is locked, within 2.5 s, and the next hook or query drains", async () => {
     const home = join(temporaryFolder(), "home")
-    await runHook(home, payload("0"))
+    await runHook(home, hookPayload("0"))
     for (const drains of ["hook", "query"]) {
       const writer = new Database(join(home, "tooltrail.db"))
       writer.exec("BEGIN IMMEDIATE")
-      const finished = await Promise.all([1, 2, 3].map((n) => runHook(home, payload(`${drains}${n}`))))
+      const finished = await Promise.all([1, 2, 3].map((n) => runHook(home, hookPayload(`${drains}${n}`))))
       writer.exec("COMMIT")
       writer.close()
       for (const { code, stdout, stderr, millis } of finished) {
@@ -176,7 +173,7 @@ describe("the built programs and the spool", () => {
       }
       assert.lengthOf(waiting(home), 3)
       const before = totals(home)
-      if (drains === "hook") await runHook(home, payload("4"))
+      if (drains === "hook") await runHook(home, hookPayload("4"))
       else await runCli(home, ["top"])
       const added = drains === "hook" ? 4 : 3
       assert.deepStrictEqual(totals(home), {
@@ -190,9 +187,9 @@ describe("the built programs and the spool", () => {
 
   it("spool where a newer program made the store, and leave that alone", async () => {
     const home = join(temporaryFolder(), "home")
-    await runHook(home, payload("0"))
+    await runHook(home, hookPayload("0"))
     changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
-    const finished = await runHook(home, payload("1"))
+    const finished = await runHook(home, hookPayload("1"))
     assert.deepStrictEqual([finished.code, finished.stdout, lines(finished.stderr).length], [0, "", 1])
     assert.include(finished.stderr, "it has schema 999")
     assert.strictEqual(totals(home).events, 1)

@@ -13,15 +13,12 @@ import {
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
-import { type Finished, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { type Finished, hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
-
-const payload = (id: string) =>
-  JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", tool_use_id: id, cwd: "/nowhere" })
 
 const usedHome = async (...ids: ReadonlyArray<string>): Promise<string> => {
   const home = join(temporaryFolder(), "home")
-  for (const id of ids) await runHook(home, payload(id))
+  for (const id of ids) await runHook(home, hookPayload(id))
   return home
 }
 
@@ -90,10 +87,10 @@ describe("restore", () => {
     const backup = join(temporaryFolder(), "b.db")
     succeeds(await runCli(home, ["backup", backup]))
     const bytes = readFileSync(backup)
-    await runHook(home, payload("b"))
+    await runHook(home, hookPayload("b"))
     const writer = new Database(store(home))
     writer.exec("BEGIN IMMEDIATE")
-    await runHook(home, payload("c"))
+    await runHook(home, hookPayload("c"))
     writer.exec("COMMIT")
     writer.close()
     const late = new Database(store(home))
@@ -125,7 +122,7 @@ describe("restore", () => {
     const ids = Array.from({ length: 16 }, (_, n) => `call-${n}`)
     const restoring: Array<Promise<Finished>> = []
     for (let wave = 0; wave < ids.length; wave += 4) {
-      const hooks = ids.slice(wave, wave + 4).map((id) => runHook(home, payload(id)))
+      const hooks = ids.slice(wave, wave + 4).map((id) => runHook(home, hookPayload(id)))
       if (wave === 4) restoring.push(runCli(home, ["restore", backup]))
       await Promise.all(hooks)
     }
@@ -215,7 +212,7 @@ describe("a damaged store", () => {
     const home = await usedHome("a")
     succeeds(await runCli(home, ["backup", join(home, "b.db")]))
     writeFileSync(store(home), "damaged".repeat(1000))
-    await runHook(home, payload("b"))
+    await runHook(home, hookPayload("b"))
     writeFileSync(`${store(home)}-wal`, "wal")
     assert.lengthOf(succeeds(await runCli(home, ["restore", join(home, "b.db")])), 3)
     const [replaced = ""] = replacedIn(home)

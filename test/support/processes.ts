@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { mkdtempSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +15,16 @@ export const realPayloads: ReadonlyArray<string> = readFileSync(
   .split("\n")
   .filter((line) => line !== "")
 
+/** What the hook is given for a call of this id, of no project. */
+export const hookPayload = (id: string): string =>
+  JSON.stringify({
+    hook_event_name: "PostToolUse",
+    session_id: "s",
+    tool_name: "Bash",
+    tool_use_id: id,
+    cwd: "/nowhere",
+  })
+
 /** What every program under test gets. Nobody's real transcripts are read. */
 const baseEnvironment = {
   PATH: process.env.PATH ?? "",
@@ -24,10 +34,27 @@ const baseEnvironment = {
 /** A folder of its own for one test, which goes with the test run. */
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), "test-"))
 
-export interface Finished {
+export interface Ended {
   readonly code: number | null
+  readonly signal: NodeJS.Signals | null
   readonly stdout: string
   readonly stderr: string
+}
+
+/** How a process ends, and what it writes until then. */
+export const ending = (child: ChildProcessWithoutNullStreams): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    child.on("error", reject)
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))
+    // A program that does not read its input to the end is no fault of the test.
+    child.stdin.on("error", () => {})
+  })
+
+export interface Finished extends Omit<Ended, "signal"> {
   readonly millis: number
 }
 
@@ -44,25 +71,18 @@ export interface RunOptions {
 }
 
 /** Runs one of the built programs to its end. */
-export const runProgram = (program: string, options: RunOptions = {}): Promise<Finished> =>
-  new Promise((resolve, reject) => {
-    const started = performance.now()
-    const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
-      cwd: options.cwd ?? root,
-      env: { ...baseEnvironment, ...options.env },
-      ...(options.uid === undefined ? {} : { uid: options.uid }),
-    })
-    let stdout = ""
-    let stderr = ""
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-    child.on("error", reject)
-    child.on("close", (code) => resolve({ code, stdout, stderr, millis: performance.now() - started }))
-    // A program that does not read its input to the end is no fault of the test.
-    child.stdin.on("error", () => {})
-    if (options.leaveOpen) child.stdin.write(options.input ?? "")
-    else child.stdin.end(options.input ?? "")
+export const runProgram = async (program: string, options: RunOptions = {}): Promise<Finished> => {
+  const started = performance.now()
+  const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
+    cwd: options.cwd ?? root,
+    env: { ...baseEnvironment, ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
+  const ended = ending(child)
+  if (options.leaveOpen) child.stdin.write(options.input ?? "")
+  else child.stdin.end(options.input ?? "")
+  return { ...(await ended), millis: performance.now() - started }
+}
 
 /** Runs the built hook on one payload. */
 export const runHook = (home: string, input: string | Buffer, options: RunOptions = {}): Promise<Finished> =>
