@@ -56,6 +56,8 @@ interface Rejected {
 }
 
 interface Batch {
+  /** How long it held the write lock. */
+  readonly millis: number
   /** How many calls it stored. */
   readonly stored: number
   /** The names of what the store holds now and the spool need not keep. */
@@ -70,6 +72,7 @@ interface Batch {
 const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArray<string>) {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
+  const startedAt = yield* Clock.currentTimeMillis
   const drained = yield* ledger.findDrained(names)
   const calls: Array<SpooledCall> = []
   const settled = [...drained]
@@ -80,9 +83,10 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArra
       settled.push(name)
     }
   }
-  yield* recordAll(calls)
   yield* ledger.remember(settled.slice(drained.size))
-  return { stored: calls.length, settled, rejected: [] }
+  yield* recordAll(calls)
+  const millis = (yield* Clock.currentTimeMillis) - startedAt
+  return { millis, stored: calls.length, settled, rejected: [] }
 })
 
 /** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
@@ -95,11 +99,14 @@ const drainBatch = (
       (error) =>
         Effect.gen(function* () {
           const [name] = names
-          if (names.length === 1 && name !== undefined) return { stored: 0, settled: [], rejected: [{ name, error }] }
+          if (names.length === 1 && name !== undefined) {
+            return { millis: 0, stored: 0, settled: [], rejected: [{ name, error }] }
+          }
           yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
           const older = yield* drainBatch(names.slice(0, names.length >> 1))
           const younger = yield* drainBatch(names.slice(names.length >> 1))
           return {
+            millis: older.millis + younger.millis,
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
             rejected: [...older.rejected, ...younger.rejected],
@@ -128,20 +135,19 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const startedAt = yield* Clock.currentTimeMillis
-    const drained = yield* drainBatch(batch)
-    const took = (yield* Clock.currentTimeMillis) - startedAt
-    size = Math.max(FEWEST_CALLS, Math.min(2 * size, Math.trunc((batch.length * BATCH_MILLIS) / Math.max(1, took))))
-    stored += drained.stored
-    const [first] = drained.rejected
+    const { millis, settled, rejected, ...done } = yield* drainBatch(batch)
+    const fitting = Math.trunc((batch.length * BATCH_MILLIS) / Math.max(1, millis))
+    size = Math.max(FEWEST_CALLS, Math.min(2 * size, fitting))
+    stored += done.stored
+    const [first] = rejected
     // A store that takes none at all is itself at fault.
     if (first !== undefined && stored === 0) return yield* first.error
-    for (const { name, error } of drained.rejected) {
+    for (const { name, error } of rejected) {
       yield* setAside(name, `${error.message}; the spooled call ${name} is rejected`)
     }
-    if (drained.settled.length === 0) continue
-    yield* spool.remove(drained.settled)
-    yield* ledger.forget(drained.settled)
+    if (settled.length === 0) continue
+    yield* spool.remove(settled)
+    yield* ledger.forget(settled)
   }
   if (names.length > 0) yield* keepReserve
   return stored
