@@ -5,7 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
+import { PersistenceError } from "../../src/domain/PersistenceError.ts"
 import type { SpooledCall } from "../../src/domain/SpooledCall.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
@@ -146,6 +148,40 @@ describe("drainSpool", () => {
       assert.strictEqual((yield* sessions)[0], "session 60")
       assert.isEmpty(waiting(home))
       assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect.each([3, 120])("remembers %i calls in the transaction that stores them", (count) => {
+    const home = spoolOf(manyCalls(count))
+    return Effect.gen(function* () {
+      const spool = yield* Spool
+      const failure = new PersistenceError({ operation: "remove", reason: "unavailable", cause: "no" })
+      const stuck = { ...spool, remove: () => Effect.fail(failure) }
+      const error = yield* Effect.flip(Effect.provideService(drainSpool(), Spool, stuck))
+      assert.strictEqual(error.message, failure.message)
+      assert.lengthOf(yield* rememberedCalls, count)
+      assert.lengthOf(waiting(home), count)
+      assert.strictEqual(yield* drainSpool(), 0)
+      assert.lengthOf(yield* sessions, count)
+      assert.isEmpty(waiting(home))
+      assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("holds the store for about 80 ms at a time, however long a call takes", () => {
+    const home = spoolOf(manyCalls(1000))
+    const sizes: Array<number> = []
+    return Effect.gen(function* () {
+      const spool = yield* Spool
+      const slow = {
+        ...spool,
+        read: (names: ReadonlyArray<string>) => {
+          sizes.push(names.length)
+          return Effect.zipLeft(spool.read(names), TestClock.adjust(names.length / 5))
+        },
+      }
+      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 1000)
+      assert.deepStrictEqual(sizes, [200, 400, 400])
     }).pipe(Effect.provide(withHome(home)))
   })
 
