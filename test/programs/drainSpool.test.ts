@@ -23,7 +23,7 @@ const withHome = (home: string) => Layer.merge(StoreMemory, Layer.provideMerge(S
 
 const nameOf = (place: number) => `${String(place).padStart(15, "0")}-1-a.json`
 
-const spoolOf = (calls: ReadonlyArray<SpooledCall>): string => {
+const spoolOf = (calls: ReadonlyArray<object>): string => {
   const home = temporaryFolder()
   mkdirSync(join(home, "spool"))
   for (const [place, call] of calls.entries()) writeFileSync(join(home, "spool", nameOf(place)), JSON.stringify(call))
@@ -48,6 +48,17 @@ const aggregate = Effect.flatMap(SqlClient.SqlClient, (sql) =>
 )
 
 const rememberedCalls = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT * FROM drained_calls`)
+
+/** The spool, with what is to happen when so many calls are read. */
+const watchedSpool = (onRead: (calls: number) => Effect.Effect<void>) =>
+  Effect.map(Spool, (spool) => ({
+    ...spool,
+    read: (names: ReadonlyArray<string>) =>
+      Effect.zipLeft(
+        spool.read(names),
+        Effect.suspend(() => onRead(names.length)),
+      ),
+  }))
 
 const collectLogs = () => {
   const logged: Array<string> = []
@@ -77,7 +88,7 @@ const stored = Effect.gen(function* () {
   }
 })
 
-const drainOneByOne: typeof drainSpool extends (...args: never) => infer A ? A : never = Effect.iterate(
+const drainOneByOne = Effect.iterate(
   { all: 0, last: 1 },
   {
     while: ({ last }) => last > 0,
@@ -121,6 +132,24 @@ describe("drainSpool", () => {
       ),
       { numRuns: 15 },
     )
+  })
+
+  it.effect("stores a call of an older version, which did not say whether its duration is estimated", () => {
+    const home = spoolOf([{ owed: "call", use: { ...toolUse(), durationIsEstimated: undefined } }])
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* drainSpool(), 1)
+      const { events } = yield* stored
+      assert.strictEqual(events[0]?.duration_is_estimated, 0)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("counts many calls in the aggregate only, where that is all that is owed", () => {
+    const home = spoolOf(manyCalls(120).map((call) => ({ ...call, owed: "aggregate" })))
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* drainSpool(), 120)
+      assert.isEmpty(yield* sessions)
+      assert.strictEqual(yield* aggregate, 120)
+    }).pipe(Effect.provide(withHome(home)))
   })
 
   it.effect("stores them oldest first, in batches of its own, and no more than it is told", () => {
@@ -169,19 +198,15 @@ describe("drainSpool", () => {
   })
 
   it.effect("holds the store for about 80 ms at a time, however long a call takes", () => {
-    const home = spoolOf(manyCalls(1000))
+    const home = spoolOf(manyCalls(1300))
     const sizes: Array<number> = []
     return Effect.gen(function* () {
-      const spool = yield* Spool
-      const slow = {
-        ...spool,
-        read: (names: ReadonlyArray<string>) => {
-          sizes.push(names.length)
-          return Effect.zipLeft(spool.read(names), TestClock.adjust(names.length / 5))
-        },
-      }
-      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 1000)
-      assert.deepStrictEqual(sizes, [200, 400, 400])
+      const slow = yield* watchedSpool((calls) => {
+        sizes.push(calls)
+        return TestClock.adjust(calls / 5)
+      })
+      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 1300)
+      assert.deepStrictEqual(sizes, [200, 400, 400, 300])
     }).pipe(Effect.provide(withHome(home)))
   })
 
@@ -257,8 +282,11 @@ describe("drainSpool", () => {
       const sql = yield* SqlClient.SqlClient
       const [pages] = yield* sql`PRAGMA page_count`
       yield* sql.unsafe(`PRAGMA max_page_count = ${Number(pages?.page_count) + 3}`)
-      const error = yield* Effect.flip(drainSpool())
+      const sizes: Array<number> = []
+      const watched = yield* watchedSpool((calls) => Effect.sync(() => void sizes.push(calls)))
+      const error = yield* Effect.flip(Effect.provideService(drainSpool(), Spool, watched))
       assert.strictEqual(error.reason, "unavailable", error.message)
+      assert.deepStrictEqual(sizes, [count])
       assert.isEmpty(yield* Effect.flatMap(Spool, (spool) => spool.listAside))
       assert.lengthOf(waiting(home), count)
       assert.isEmpty(yield* sessions)
