@@ -29,6 +29,7 @@ const withServerName = (tool: DiscoveredTool, serverName: string | null): Discov
 /** Sums uses up by tool and project. */
 export class UsesByTool {
   readonly #byProject = new Map<string | null, Map<string, Sum>>()
+  readonly #sums: Array<Sum> = []
 
   add(uses: ReadonlyArray<ToolUse>): void {
     for (const use of uses) this.#addOne(use)
@@ -43,7 +44,9 @@ export class UsesByTool {
     }
     const sum = byTool.get(toolName)
     if (sum === undefined) {
-      byTool.set(toolName, { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt })
+      const first = { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt }
+      byTool.set(toolName, first)
+      this.#sums.push(first)
       return
     }
     sum.tool = withServerName(sum.tool, use.serverName)
@@ -52,7 +55,8 @@ export class UsesByTool {
     if (usedAt > sum.lastUsedAt) sum.lastUsedAt = usedAt
   }
 
+  /** In the order of the first uses. */
   get sums(): ReadonlyArray<CountedUses> {
-    return [...this.#byProject.values()].flatMap((byTool) => [...byTool.values()])
+    return this.#sums
   }
 }

@@ -10,6 +10,9 @@ export const makeDrainLedger = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const inTransaction = withImmediateTransaction(sql)
 
+  /** Names as one parameter, however many they are. */
+  const listed = (names: ReadonlyArray<string>) => sql`SELECT value FROM json_each(${JSON.stringify(names)})`
+
   return DrainLedger.of({
     atomically: (effect) =>
       inTransaction(effect).pipe(
@@ -19,18 +22,22 @@ export const makeDrainLedger = Effect.gen(function* () {
         ),
       ),
 
-    isDrained: Effect.fn("DrainLedger.isDrained")(
-      (name) => Effect.map(sql`SELECT 1 FROM drained_calls WHERE spool_name = ${name}`, (rows) => rows.length > 0),
-      failingTo("look up a drained call"),
+    findDrained: Effect.fn("DrainLedger.findDrained")(
+      (names) =>
+        Effect.map(
+          sql`SELECT spool_name FROM drained_calls WHERE spool_name IN (${listed(names)})`,
+          (rows) => new Set(rows.map(({ spool_name }) => String(spool_name))),
+        ),
+      failingTo("look up drained calls"),
     ),
 
     remember: Effect.fn("DrainLedger.remember")(
-      (name) => Effect.asVoid(sql`INSERT INTO drained_calls ${sql.insert({ spool_name: name })}`),
-      failingTo("remember a drained call"),
+      (names) => Effect.asVoid(sql`INSERT INTO drained_calls ${listed(names)}`),
+      failingTo("remember drained calls"),
     ),
 
     forget: Effect.fn("DrainLedger.forget")(
-      (names) => Effect.asVoid(sql`DELETE FROM drained_calls WHERE ${sql.in("spool_name", names)}`),
+      (names) => Effect.asVoid(sql`DELETE FROM drained_calls WHERE spool_name IN (${listed(names)})`),
       failingTo("forget drained calls"),
     ),
   })

@@ -1,11 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs"
+import { join, sep } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../domain/PersistenceError.ts"
-import { UnreadableSpooledCall } from "../domain/UnreadableSpooledCall.ts"
 import { Home } from "../services/Home.ts"
 import { Spool } from "../services/Spool.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
@@ -35,12 +34,22 @@ const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Eff
       )
 }
 
+/** For many files at once: what each takes as an effect of its own would count. */
+const unlessMissing = <A>(run: () => A): A | undefined => {
+  try {
+    return run()
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined
+    throw error
+  }
+}
+
 /** The spool of a home folder. */
 export const makeSpool = Effect.gen(function* () {
   const home = yield* Home
   const aside = join(home.spool, "unreadable")
   const reserve = join(home.spool, "reserve")
-  const pathOf = (name: string) => join(home.spool, name)
+  const pathOf = (name: string) => home.spool + sep + name
 
   const namesIn = (folder: string, suffix: string) =>
     attempt(
@@ -78,20 +87,20 @@ export const makeSpool = Effect.gen(function* () {
 
     list: namesIn(home.spool, SUFFIX),
 
-    read: Effect.fn("Spool.read")(function* (name) {
-      const line = yield* attempt<string | undefined>(
-        `read the spooled call ${name}`,
-        () => readFileSync(pathOf(name), "utf8"),
-        () => undefined,
-      )
-      if (line === undefined) return Option.none()
+    read: Effect.fn("Spool.read")(function* (names) {
       const { decodeSpoolLine } = yield* spoolLines
-      const call = decodeSpoolLine(line)
-      return Option.isSome(call) ? call : yield* new UnreadableSpooledCall({ name })
+      return yield* attempt(`read the spool ${home.spool}`, () =>
+        names.flatMap((name) => {
+          const line = unlessMissing(() => readFileSync(pathOf(name), "utf8"))
+          return line === undefined ? [] : [{ name, call: decodeSpoolLine(line) }]
+        }),
+      )
     }),
 
-    remove: Effect.fn("Spool.remove")((name) =>
-      attempt(`remove the spooled call ${name}`, () => rmSync(pathOf(name), { force: true })),
+    remove: Effect.fn("Spool.remove")((names) =>
+      attempt(`remove stored calls from the spool ${home.spool}`, () => {
+        for (const name of names) unlessMissing(() => unlinkSync(pathOf(name)))
+      }),
     ),
 
     setAside: Effect.fn("Spool.setAside")((name) =>

@@ -1,19 +1,23 @@
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+
+/** Where the disk is full, SQLite may have rolled back by itself. */
+const isRolledBack = ({ cause }: SqlError) => cause instanceof Error && /no transaction is active/.test(cause.message)
 
 /**
  * Runs an effect in a transaction that holds the write lock from its first statement on. `sql.withTransaction` begins
  * deferred: where it reads first and writes later, a second writer makes it fail at once, whatever the busy timeout. BEGIN
- * IMMEDIATE is issued while the connection is acquired, because a BEGIN that fails later is a defect. A
- * `sql.withTransaction` inside becomes a savepoint.
+ * IMMEDIATE is issued while the connection is acquired, because a BEGIN that fails later is a defect. So is a COMMIT that
+ * fails, as on a full disk, which is made a failure again. A `sql.withTransaction` inside becomes a savepoint.
  */
 export const withImmediateTransaction = (
   sql: SqlClient.SqlClient,
-): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>) =>
-  SqlClient.makeWithTransaction({
+): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>) => {
+  const inTransaction = SqlClient.makeWithTransaction({
     transactionTag: SqlClient.TransactionConnection,
     spanAttributes: [],
     acquireConnection: Effect.flatMap(Scope.make(), (scope) =>
@@ -26,7 +30,13 @@ export const withImmediateTransaction = (
     begin: () => Effect.void,
     savepoint: (connection, id) => connection.executeUnprepared(`SAVEPOINT tooltrail_${id}`, [], undefined),
     commit: (connection) => connection.executeUnprepared("COMMIT", [], undefined),
-    rollback: (connection) => connection.executeUnprepared("ROLLBACK", [], undefined),
+    rollback: (connection) =>
+      Effect.catchIf(connection.executeUnprepared("ROLLBACK", [], undefined), isRolledBack, () => Effect.void),
     rollbackSavepoint: (connection, id) =>
       connection.executeUnprepared(`ROLLBACK TO SAVEPOINT tooltrail_${id}`, [], undefined),
   })
+  return (effect) =>
+    Effect.catchSomeDefect(inTransaction(effect), (defect) =>
+      defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none(),
+    )
+}

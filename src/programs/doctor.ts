@@ -87,7 +87,7 @@ const checkSpool = Effect.gen(function* () {
             "set aside",
             "problem",
           )(
-            `${counted(aside, "spooled call")} could not be read; look at ${(yield* Home).spool}/unreadable and remove what is of no use`,
+            `${counted(aside, "spooled call")} could not be read or stored; look at ${(yield* Home).spool}/unreadable and remove what is of no use`,
           ),
         ]),
   ]

@@ -1,4 +1,5 @@
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { discoveredTool } from "../domain/discoveredTool.ts"
@@ -10,45 +11,119 @@ import { Spool } from "../services/Spool.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { recordToolUse } from "./recordToolUse.ts"
+import { recordToolUses } from "./recordToolUses.ts"
 
-/** Bounds how long a batch holds the write lock. */
-const BATCH = 200
+/** About how long a batch holds the write lock. */
+const BATCH_MILLIS = 80
 
-const pay = ({ owed, use }: SpooledCall) =>
+/** Calls of the first batch, of which nobody knows yet how long it takes, and of the smallest. */
+const FEWEST_CALLS = 200
+
+/** Fewer calls are recorded faster one by one. */
+const WORTH_BULK = 50
+
+type Recording = Effect.Effect<unknown, PersistenceError, UsageEvents | ToolRegistry | Projects>
+
+const recordOne = ({ owed, use }: SpooledCall): Recording =>
   owed === "call"
     ? // Within the transaction its event is taken back as well.
       Effect.catchTag(recordToolUse(use), "AggregateBehind", ({ cause }) => cause)
     : Effect.flatMap(ToolRegistry, (registry) => registry.recordOrCreate(discoveredTool(use), use.usedAt))
 
+/** Records calls that all owe the same. */
+const recordRun = (calls: Arr.NonEmptyReadonlyArray<SpooledCall>): Recording =>
+  calls[0].owed === "call" && calls.length >= WORTH_BULK
+    ? recordToolUses(calls.map(({ use }) => use))
+    : Effect.forEach(calls, recordOne, { discard: true })
+
+const recordAll = (calls: ReadonlyArray<SpooledCall>): Recording =>
+  Arr.isNonEmptyReadonlyArray(calls)
+    ? Effect.forEach(
+        Arr.groupWith(calls, (one, other) => one.owed === other.owed),
+        recordRun,
+      )
+    : Effect.void
+
+const setAside = Effect.fn("drainSpool.setAside")(function* (name: string, reason: string) {
+  const spool = yield* Spool
+  yield* spool.setAside(name)
+  yield* Effect.logWarning(`${reason}; it is set aside`)
+})
+
+interface Rejected {
+  readonly name: string
+  readonly error: PersistenceError
+}
+
+interface Batch {
+  /** How long it held the write lock. */
+  readonly millis: number
+  /** How many calls it stored. */
+  readonly stored: number
+  /** The names of what the store holds now and the spool need not keep. */
+  readonly settled: ReadonlyArray<string>
+  readonly rejected: ReadonlyArray<Rejected>
+}
+
 /**
- * Stores one spooled call. It is read under the write lock, and remembered in the same transaction, so that whichever of
- * several drains comes second finds it either gone or remembered.
+ * Stores spooled calls. They are read under the write lock, and remembered in the same transaction, so that whichever of
+ * several drains comes second finds each either gone or remembered.
  */
-const drainCall = Effect.fn("drainCall")(function* (name: string) {
+const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArray<string>) {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
-  if (yield* ledger.isDrained(name)) return false
-  const call = yield* spool
-    .read(name)
-    .pipe(
-      Effect.catchTag("UnreadableSpooledCall", (error) =>
-        spool
-          .setAside(name)
-          .pipe(Effect.zipRight(Effect.logWarning(`${error.message}; it is set aside`)), Effect.as(Option.none())),
-      ),
-    )
-  if (Option.isNone(call)) return false
-  yield* pay(call.value)
-  yield* ledger.remember(name)
-  return true
+  const startedAt = yield* Clock.currentTimeMillis
+  const drained = yield* ledger.findDrained(names)
+  const calls: Array<SpooledCall> = []
+  const settled = [...drained]
+  for (const { name, call } of yield* spool.read(names.filter((name) => !drained.has(name)))) {
+    if (Option.isNone(call)) yield* setAside(name, `the spooled call ${name} cannot be read`)
+    else {
+      calls.push(call.value)
+      settled.push(name)
+    }
+  }
+  yield* ledger.remember(settled.slice(drained.size))
+  yield* recordAll(calls)
+  const millis = (yield* Clock.currentTimeMillis) - startedAt
+  return { millis, stored: calls.length, settled, rejected: [] }
 })
+
+/** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
+const drainBatch = (
+  names: ReadonlyArray<string>,
+): Effect.Effect<Batch, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> =>
+  Effect.flatMap(DrainLedger, ({ atomically }) => atomically(storeAll(names))).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason === "rejected",
+      (error) =>
+        Effect.gen(function* () {
+          const [name] = names
+          if (names.length === 1 && name !== undefined) {
+            return { millis: 0, stored: 0, settled: [], rejected: [{ name, error }] }
+          }
+          yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
+          const older = yield* drainBatch(names.slice(0, names.length >> 1))
+          const younger = yield* drainBatch(names.slice(names.length >> 1))
+          return {
+            millis: older.millis + younger.millis,
+            stored: older.stored + younger.stored,
+            settled: [...older.settled, ...younger.settled],
+            rejected: [...older.rejected, ...younger.rejected],
+          }
+        }),
+    ),
+  )
 
 /** Where there is no room for it, or none to write at all, calls are still spooled without. */
 export const keepReserve: Effect.Effect<void, never, Spool> = Effect.flatMap(Spool, (spool) => spool.keepReserve).pipe(
   Effect.catchTag("PersistenceError", (error) => Effect.logDebug(error.message)),
 )
 
-/** Stores the spooled calls, oldest first and each exactly once, at most `limit` of them. Returns how many it stored. */
+/**
+ * Stores the spooled calls, oldest first and each exactly once, at most `limit` of them. A call that the store rejects while
+ * it takes others is set aside. Returns how many it stored.
+ */
 export const drainSpool = Effect.fn("drainSpool")(function* (
   limit: number = Number.POSITIVE_INFINITY,
 ): Effect.fn.Return<number, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> {
@@ -56,11 +131,23 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   const ledger = yield* DrainLedger
   const names = (yield* spool.list).slice(0, limit)
   let stored = 0
-  for (const batch of Arr.chunksOf(names, BATCH)) {
-    const outcomes = yield* ledger.atomically(Effect.forEach(batch, drainCall))
-    stored += outcomes.filter(Boolean).length
-    yield* Effect.forEach(batch, spool.remove, { discard: true })
-    yield* ledger.forget(batch)
+  let size = FEWEST_CALLS
+  for (let from = 0; from < names.length; ) {
+    const batch = names.slice(from, from + size)
+    from += batch.length
+    const { millis, settled, rejected, ...done } = yield* drainBatch(batch)
+    const fitting = Math.trunc((batch.length * BATCH_MILLIS) / Math.max(1, millis))
+    size = Math.max(FEWEST_CALLS, Math.min(2 * size, fitting))
+    stored += done.stored
+    const [first] = rejected
+    // A store that takes none at all is itself at fault.
+    if (first !== undefined && stored === 0) return yield* first.error
+    for (const { name, error } of rejected) {
+      yield* setAside(name, `${error.message}; the spooled call ${name} is rejected`)
+    }
+    if (settled.length === 0) continue
+    yield* spool.remove(settled)
+    yield* ledger.forget(settled)
   }
   if (names.length > 0) yield* keepReserve
   return stored

@@ -3,7 +3,12 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { SpooledCall } from "../domain/SpooledCall.ts"
-import type { UnreadableSpooledCall } from "../domain/UnreadableSpooledCall.ts"
+
+/** What is in the spool under a name: none where that is no spooled call. */
+export interface WaitingCall {
+  readonly name: string
+  readonly call: Option.Option<SpooledCall>
+}
 
 /** Calls that could not be stored, each under a name of its own, kept until the store can be written again. */
 export class Spool extends Context.Tag("tooltrail/services/Spool")<
@@ -12,11 +17,11 @@ export class Spool extends Context.Tag("tooltrail/services/Spool")<
     readonly append: (call: SpooledCall) => Effect.Effect<void, PersistenceError>
     /** The names of all spooled calls, oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<string>, PersistenceError>
-    /** None where it is no longer there. */
-    readonly read: (name: string) => Effect.Effect<Option.Option<SpooledCall>, PersistenceError | UnreadableSpooledCall>
-    /** Does nothing where it is no longer there. */
-    readonly remove: (name: string) => Effect.Effect<void, PersistenceError>
-    /** Keeps what cannot be read out of the way, for a person to look at. */
+    /** Those that are still there, in the same order. */
+    readonly read: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<WaitingCall>, PersistenceError>
+    /** Those that are no longer there do not matter. */
+    readonly remove: (names: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
+    /** Keeps what cannot be read or stored out of the way, for a person to look at. */
     readonly setAside: (name: string) => Effect.Effect<void, PersistenceError>
     /** The names of what was set aside. */
     readonly listAside: Effect.Effect<ReadonlyArray<string>, PersistenceError>

@@ -17,6 +17,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Option from "effect/Option"
 import { decodeSpoolLine } from "../../src/domain/SpooledCall.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import {
   type Finished,
   hookPayload,
@@ -42,6 +43,14 @@ const usedHome = async (): Promise<string> => {
   const home = join(temporaryFolder(), "home")
   await runHook(home, hookPayload("first"))
   return home
+}
+
+const spoolCalls = (home: string, count: number, fields: (place: number) => Partial<ToolUse>) => {
+  mkdirSync(spool(home), { mode: 0o700 })
+  for (let n = 0; n < count; n++) {
+    const line = JSON.stringify({ owed: "call", use: toolUse(fields(n)) })
+    writeFileSync(join(spool(home), `${String(n).padStart(15, "0")}-1-a.json`), line)
+  }
 }
 
 const quiet = ({ code, stdout }: Finished) => assert.deepStrictEqual([code, stdout], [0, ""])
@@ -156,14 +165,9 @@ describe("many processes", () => {
 
   it("drain a spool at once and store each call once", async () => {
     const home = await usedHome()
-    mkdirSync(spool(home), { mode: 0o700 })
     const count = 300
-    for (let n = 0; n < count; n++) {
-      // A call without an id is kept from counting twice by the drain alone.
-      const use = toolUse({ toolUseId: n % 2 === 0 ? `spooled-${n}` : null })
-      const line = JSON.stringify({ owed: "call", use })
-      writeFileSync(join(spool(home), `${String(n).padStart(15, "0")}-1-a.json`), line)
-    }
+    // A call without an id is kept from counting twice by the drain alone.
+    spoolCalls(home, count, (n) => ({ toolUseId: n % 2 === 0 ? `spooled-${n}` : null }))
     for (const { code, stderr } of await Promise.all(Array.from({ length: 5 }, () => runCli(home, ["top"])))) {
       assert.deepStrictEqual([code, stderr], [0, ""])
     }
@@ -172,13 +176,31 @@ describe("many processes", () => {
   })
 })
 
-describe("the reserve", () => {
-  const disk = temporaryFolder()
-  const mounted = isRoot && spawnSync("mount", ["-t", "tmpfs", "-o", "size=3m", "test", disk]).status === 0
-  afterAll(() => {
-    if (mounted) spawnSync("umount", [disk])
-  })
+const disk = temporaryFolder()
+const mounted = isRoot && spawnSync("mount", ["-t", "tmpfs", "-o", "size=3m", "test", disk]).status === 0
+afterAll(() => {
+  if (mounted) spawnSync("umount", [disk])
+})
 
+describe("a full disk", () => {
+  it.runIf(mounted)("keeps nobody from asking, and the spool as it is", async () => {
+    const home = join(disk, "asking")
+    await runHook(home, hookPayload("first"))
+    const count = 150
+    spoolCalls(home, count, () => ({ target: "x".repeat(300) }))
+    spawnSync("dd", ["if=/dev/zero", `of=${join(disk, "filling")}`, "bs=4k"])
+    const asked = await runCli(home, ["top", "--all-projects", "--json"])
+    rmSync(join(disk, "filling"))
+    assert.strictEqual(asked.code, 0, asked.stderr)
+    assert.include(asked.stderr, "the spool is not drained: could not write to the store: database or disk is full")
+    assert.lengthOf(spooled(home), count)
+    assert.strictEqual((await runCli(home, ["top"])).code, 0)
+    assert.deepStrictEqual(totals(home), { events: count + 1, successes: count + 1, aggregate: count + 1 })
+    rmSync(home, { recursive: true })
+  })
+})
+
+describe("the reserve", () => {
   it("is made by a query, for the owner only, of bytes that take up room", async () => {
     const home = await usedHome()
     assert.isFalse(existsSync(spool(home)))

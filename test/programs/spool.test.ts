@@ -5,7 +5,6 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
@@ -127,7 +126,7 @@ describe("the spool", () => {
       writeFileSync(join(home, "spool", "000.json.part"), '{"owed"')
       assert.strictEqual(yield* drainSpool(), 0)
       assert.deepStrictEqual(readdirSync(join(home, "spool")), ["000.json.part"])
-      assert.isTrue(Option.isNone(yield* Effect.flatMap(Spool, (spool) => spool.read("gone.json"))))
+      assert.isEmpty(yield* Effect.flatMap(Spool, (spool) => spool.read(["gone.json"])))
     }).pipe(Effect.provide(withHome(home)))
   })
 
