@@ -93,6 +93,9 @@ await build({
   entryPoints: { "hook-bundle": "src/programs/hook.ts" },
   outdir: "dist",
   minify: true,
+  // As it is run: a text put together when it starts is one more copy of it.
+  banner: { js: "(function (require, module, exports, __dirname) {" },
+  footer: { js: "})" },
   // Both are getters that load a good part of Node; the hook writes nothing to stdout and measures nothing.
   define: { "process.stdout": "undefined", performance: "undefined" },
   supported: { "dynamic-import": false },

@@ -71,8 +71,8 @@ const folders = cacheFolders()
 let cachedData: Buffer | undefined
 for (const folder of folders) cachedData ??= readCache(folder)
 
-// The bundle is ASCII, and Latin-1 is read without decoding.
-const source = `(function (require, module, exports, __dirname) {${readFileSync(bundlePath, "latin1")}\n})`
+// The bundle is ASCII, and Latin-1 is read without decoding. It is a function of what follows.
+const source = readFileSync(bundlePath, "latin1")
 const script = new Script(source, { filename: bundlePath, ...(cachedData === undefined ? {} : { cachedData }) })
 if (cachedData === undefined || script.cachedDataRejected === true) {
   // At the end, because then what has run is compiled.
