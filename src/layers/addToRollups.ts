@@ -5,7 +5,11 @@ import { addEventsToRollups, createTriggers, dropTriggers } from "./rollupStatem
 
 /** Adds the events with ids above `after`, up to `last`, to the sums. */
 export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
-  Effect.forEach(addEventsToRollups, (statement) => sql.unsafe(statement, [after, last]), { discard: true })
+  Effect.forEach(
+    addEventsToRollups,
+    ({ statement, isOfRange }) => sql.unsafe(statement, isOfRange ? [after, last] : []),
+    { discard: true },
+  )
 
 const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })

@@ -115,21 +115,41 @@ export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((na
  */
 export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers, keepPruned]
 
-/** Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. */
-export const addEventsToRollups: ReadonlyArray<string> = [
-  `INSERT INTO usage_series (${seriesColumns.join(", ")})
-   SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
-   WHERE e.id > ? AND e.id <= ? AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`,
-  ...periods.map(({ table, period, characters }) =>
-    upsert(
+const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${share})`).join(", ")
+
+/**
+ * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
+ * through once: their sums by hour are made aside, and those by day from these.
+ */
+export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; readonly isOfRange: boolean }> = [
+  {
+    statement: `
+      INSERT INTO usage_series (${seriesColumns.join(", ")})
+      SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
+      WHERE e.id > ? AND e.id <= ? AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`,
+    isOfRange: true,
+  },
+  {
+    statement: `
+      CREATE TEMP TABLE IF NOT EXISTS new_sums (series_id INTEGER, hour TEXT, last_used TEXT, ${sumColumns.join(", ")})`,
+    isOfRange: false,
+  },
+  {
+    statement: `
+      INSERT INTO new_sums
+      SELECT s.id, substr(e.created_at, 1, 13) AS hour, max(e.created_at), ${sumsOf(shares("e"))}
+      FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
+      WHERE e.id > ? AND e.id <= ? GROUP BY s.id, hour`,
+    isOfRange: true,
+  },
+  ...periods.map(({ table, period, characters }) => ({
+    statement: upsert(
       table,
       period,
-      `SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at),
-         ${shares("e")
-           .map((share) => `sum(${share})`)
-           .join(", ")}
-       FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
-       WHERE e.id > ? AND e.id <= ? GROUP BY s.id, period`,
+      `SELECT series_id, substr(hour, 1, ${characters}) AS period, max(last_used), ${sumsOf(sumColumns)}
+       FROM new_sums WHERE true GROUP BY series_id, period`,
     ),
-  ),
+    isOfRange: false,
+  })),
+  { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
