@@ -58,6 +58,11 @@ const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
 
 const isDigit = (byte: number | undefined) => byte !== undefined && byte >= ZERO && byte <= ZERO + 9
 
+const isSame = (text: Buffer, length: number, bytes: Buffer, from: number): boolean => {
+  for (let n = 0; n < length; n++) if (bytes[from + n] !== text[n]) return false
+  return true
+}
+
 /** A text that comes again in most lines, so that it is decoded once. */
 class RepeatedText {
   #bytes: Buffer = Buffer.alloc(0)
@@ -70,18 +75,33 @@ class RepeatedText {
 
   /** Nothing where it is no name, id or path. */
   read(bytes: Buffer, from: number, to: number): string | undefined {
-    if (this.#isLast(bytes, from, to)) return this.#text
+    const last = this.#bytes
+    if (to - from === last.length && isSame(last, last.length, bytes, from)) return this.#text
     this.#bytes = Buffer.from(bytes.subarray(from, to))
     const text = this.#bytes.toString("utf8")
     this.#text = textProblem(text, this.#longest) === undefined ? text : undefined
     return this.#text
   }
+}
 
-  #isLast(bytes: Buffer, from: number, to: number): boolean {
-    const last = this.#bytes
-    if (to - from !== last.length) return false
-    for (let n = 0; n < last.length; n++) if (bytes[from + n] !== last[n]) return false
-    return true
+/** A text in printable ASCII that comes again soon, so that it is decoded once. It may be any of some texts at a time. */
+class RecentTexts {
+  readonly #places: ReadonlyArray<{ bytes: Buffer; length: number; text: string }>
+
+  constructor(places: number) {
+    this.#places = Array.from({ length: places }, () => ({ bytes: Buffer.alloc(LONGEST_TEXT), length: 0, text: "" }))
+  }
+
+  read(bytes: Buffer, from: number, to: number): string {
+    const length = to - from
+    const place = this.#places[(length + (bytes[from] as number) + 3 * (bytes[to - 1] as number)) % this.#places.length]
+    if (place === undefined) return bytes.toString("latin1", from, to)
+    if (length !== place.length || !isSame(place.bytes, length, bytes, from)) {
+      bytes.copy(place.bytes, 0, from, to)
+      place.length = length
+      place.text = bytes.toString("latin1", from, to)
+    }
+    return place.text
   }
 }
 
@@ -127,6 +147,9 @@ export const makeLineScanner = (): ScanLine => {
   const sessionIds = new RepeatedText(LONGEST_TEXT)
   const folders = new RepeatedText(LONGEST_PATH)
   const subagents = new RepeatedText(LONGEST_TEXT)
+  // Most results follow right upon their calls.
+  const ids = new RecentTexts(1)
+  const names = new RecentTexts(64)
   let repeated: Buffer = Buffer.alloc(0)
   let repeatedSession: string | null = null
   let repeatedCwd: string | null = null
@@ -139,11 +162,7 @@ export const makeLineScanner = (): ScanLine => {
   }
 
   /** Whether this is the text that was read last. */
-  const is = (text: Buffer): boolean => {
-    if (to - from !== text.length) return false
-    for (let n = 0; n < text.length; n++) if (bytes[from + n] !== text[n]) return false
-    return true
-  }
+  const is = (text: Buffer): boolean => to - from === text.length && isSame(text, text.length, bytes, from)
 
   /** Reads a text that has no escapes. */
   const readText = (at: number): number => {
@@ -160,7 +179,8 @@ export const makeLineScanner = (): ScanLine => {
   }
 
   /** The text that was read last, as a name or an id; an empty one where it is none, or not in ASCII. */
-  const asId = (): string => (isPrintable && to - from <= LONGEST_TEXT ? bytes.toString("latin1", from, to) : "")
+  const readName = (recent: RecentTexts): string =>
+    isPrintable && to - from <= LONGEST_TEXT ? recent.read(bytes, from, to) : ""
 
   /** Goes over a text. */
   const skipText = (at: number): number => {
@@ -317,12 +337,12 @@ export const makeLineScanner = (): ScanLine => {
       case ID.length:
         if (!is(ID)) break
         at = readText(at)
-        if (at !== UNSURE) id = asId()
+        if (at !== UNSURE) id = readName(ids)
         return at
       case NAME.length:
         if (is(NAME)) {
           at = readText(at)
-          if (at !== UNSURE) name = asId()
+          if (at !== UNSURE) name = readName(names)
           return at
         }
         if (!is(TYPE)) break
@@ -338,7 +358,7 @@ export const makeLineScanner = (): ScanLine => {
       case TOOL_USE_ID.length:
         if (!is(TOOL_USE_ID)) break
         at = readText(at)
-        if (at !== UNSURE) toolUseId = asId()
+        if (at !== UNSURE) toolUseId = readName(ids)
         return at
     }
     return skipValue(at)
