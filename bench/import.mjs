@@ -68,7 +68,10 @@ const programs = [
     name: "JSON.parse of each line, files read whole",
     run: () => run(join(root, "bench", "parsing.mjs"), folder, "split"),
   },
-  { name: "tooltrail reads every call, stores none", run: () => run(reading, folder) },
+  {
+    name: "tooltrail reads every call, stores none",
+    run: () => run(reading, folder, join(root, "dist", "transcript-worker.cjs")),
+  },
   {
     name: "tooltrail import, whole process",
     run: () => {

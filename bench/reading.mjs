@@ -1,28 +1,26 @@
-// Reads every call of a folder of transcripts and stores none; bundled by import.mjs: node <bundle> <folder>
+// Reads every call of a folder of transcripts as an import does, and stores none; bundled by import.mjs: node <bundle> <folder> <worker>
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { TranscriptsRemembering } from "../src/layers/TranscriptsLive.ts"
+import { readTranscripts } from "../src/programs/readTranscripts.ts"
+import { TranscriptsInWorker } from "../src/programs/transcriptWorker/TranscriptsInWorker.ts"
 import { Transcripts } from "../src/services/Transcripts.ts"
 
-const [folder] = process.argv.slice(2)
-
-const readAll = Effect.gen(function* () {
-  const { find, readOn } = yield* Transcripts
-  const { files } = yield* find([folder])
-  const readFile = ({ path }) =>
-    Effect.gen(function* () {
-      let calls = 0
-      for (let part; part?.isEnd !== true; ) {
-        part = yield* readOn(path, Option.fromNullable(part?.read))
-        calls += part.calls.length
-      }
-      return calls
-    })
-  const counts = yield* Effect.forEach(files, readFile)
-  return counts.reduce((sum, calls) => sum + calls, 0)
-})
+const [folder, worker] = process.argv.slice(2)
 
 const started = performance.now()
-Effect.runPromise(Effect.provide(readAll, TranscriptsRemembering)).then((calls) =>
-  console.log(JSON.stringify({ calls, seconds: (performance.now() - started) / 1000 })),
+const readAll = Effect.gen(function* () {
+  const { find } = yield* Transcripts
+  const { files } = yield* find([folder])
+  return yield* readTranscripts(files, new Map()).pipe(
+    Stream.runFold(0, (sum, part) => sum + Either.getOrThrow(part).calls.length),
+  )
+}).pipe(
+  Effect.tap((calls) =>
+    Effect.sync(() => console.log(JSON.stringify({ calls, seconds: (performance.now() - started) / 1000 }))),
+  ),
 )
+
+Effect.runPromise(Effect.provide(readAll, TranscriptsInWorker(worker).pipe(Layer.provide(TranscriptsRemembering))))

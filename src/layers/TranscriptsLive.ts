@@ -9,7 +9,7 @@ import { type TranscriptCall, toToolUse } from "../domain/ClaudeCodeTranscript.t
 import type { Project } from "../domain/Project.ts"
 import { NoSuchPath } from "../domain/TranscriptFile.ts"
 import { ProjectResolver } from "../services/ProjectResolver.ts"
-import { Transcripts } from "../services/Transcripts.ts"
+import { type TranscriptPlace, Transcripts } from "../services/Transcripts.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { attempt, findTranscripts } from "./findTranscripts.ts"
 import { ProjectResolverLive } from "./ProjectResolverLive.ts"
@@ -75,6 +75,18 @@ const make = Effect.gen(function* () {
     return projects
   })
 
+  const readOn = Effect.fn("Transcripts.readOn")(function* ({ path, read }: TranscriptPlace) {
+    const { calls, ...part } = yield* Effect.suspend(() =>
+      attempt(path, () => readLines(path, read, noteSubagent(path))),
+    )
+    const projects = yield* resolveProjects(path, calls)
+    return {
+      ...part,
+      callCount: calls.length,
+      calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))),
+    }
+  })
+
   return Transcripts.of({
     find: Effect.fn("Transcripts.find")(function* (paths) {
       const isNamed = paths.length > 0
@@ -84,18 +96,8 @@ const make = Effect.gen(function* () {
       if (isNamed && missing !== undefined) return yield* new NoSuchPath({ path: missing })
       return { ...findTranscripts(present), places }
     }),
-
-    readOn: Effect.fn("Transcripts.readOn")(function* (path, read) {
-      const { calls, ...part } = yield* Effect.suspend(() =>
-        attempt(path, () => readLines(path, read, noteSubagent(path))),
-      )
-      const projects = yield* resolveProjects(path, calls)
-      return {
-        ...part,
-        callCount: calls.length,
-        calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))),
-      }
-    }),
+    readOn,
+    readEach: (places) => Effect.forEach(places, (place) => Effect.either(readOn(place))),
   })
 })
 

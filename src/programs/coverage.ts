@@ -26,7 +26,7 @@ const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since
   const shown = new Map<string, Shown>()
   let read = Option.none<ReadTranscript>()
   for (;;) {
-    const part = yield* transcripts.readOn(path, read)
+    const part = yield* transcripts.readOn({ path, read })
     for (const { toolUseId, toolName, usedAt } of part.calls) {
       if (toolUseId !== null && usedAt >= since) shown.set(toolUseId, { toolName, usedAt })
     }

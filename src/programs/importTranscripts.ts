@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
@@ -12,31 +12,31 @@ import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { readTranscripts } from "./readTranscripts.ts"
 import { recordInPieces } from "./recordToolUses.ts"
 
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
 const MOST_CALLS = 12_000
-const CALLS_PER_PIECE = 5000
+const CALLS_PER_PIECE = 1000
 const FILES_PER_BATCH = 1000
 
-/** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
-const GROUP_BYTES = 4_000_000
-const GROUPS_AHEAD = 4
-
-/** How an import shares the store with hooks, which wait for their turn, and look for it now and then. */
-export interface Pace {
+/** How an import writes, and how it shares the store with hooks, which wait for their turn, and look for it now and then. */
+export interface Pace<R> {
   /** About how long a batch holds the store. */
   readonly batchMillis: number
   /** How long the store is free between two batches. In this time an interrupt is heard as well. */
   readonly pauseMillis: number
+  /** Stores the calls of a batch, and returns how many were not known yet. */
+  readonly record: (pieces: Iterable<ReadonlyArray<ToolUse>>) => Effect.Effect<number, PersistenceError, R>
 }
 
 /** Leaves hooks their turn. */
-export const considerate: Pace = { batchMillis: 80, pauseMillis: 30 }
-
-/** For a store that nobody else uses. */
-export const alone: Pace = { batchMillis: 500, pauseMillis: 0 }
+export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
+  batchMillis: 80,
+  pauseMillis: 30,
+  record: recordInPieces,
+}
 
 /** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */
 export interface ImportSummary {
@@ -85,20 +85,6 @@ export interface ImportResult {
 const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
   read !== undefined && read.size === file.size && read.modifiedAt === file.modifiedAt
 
-const groupsOf = (files: ReadonlyArray<TranscriptFile>): ReadonlyArray<ReadonlyArray<TranscriptFile>> => {
-  const groups: Array<Array<TranscriptFile>> = []
-  let room = 0
-  for (const file of files) {
-    if (room <= 0) {
-      groups.push([])
-      room = GROUP_BYTES
-    }
-    groups.at(-1)?.push(file)
-    room -= file.size
-  }
-  return groups
-}
-
 /** The calls of many parts, in pieces that are worth a statement. */
 function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<ToolUse>> {
   let piece: Array<ToolUse> = []
@@ -115,15 +101,11 @@ function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<
  * Records the calls of the transcripts at these paths, or of all that Claude Code keeps. Each batch is stored together with
  * how far its transcripts are read, so that an import that is cut short, however it is, goes on where it stopped.
  */
-export const importTranscripts = Effect.fn("importTranscripts")(function* (
+export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   paths: ReadonlyArray<string>,
   listener: ImportListener,
-  pace: Pace = considerate,
-): Effect.fn.Return<
-  ImportResult,
-  NoSuchPath | PersistenceError,
-  Transcripts | TranscriptLedger | DrainLedger | UsageEvents | ToolRegistry | Projects
-> {
+  pace: Pace<R>,
+): Effect.fn.Return<ImportResult, NoSuchPath | PersistenceError, Transcripts | TranscriptLedger | DrainLedger | R> {
   const transcripts = yield* Transcripts
   const transcriptLedger = yield* TranscriptLedger
   const { atomically } = yield* DrainLedger
@@ -145,11 +127,9 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return
-    const [took, recorded] = yield* recordInPieces(pieces(parts)).pipe(
-      Effect.zipLeft(transcriptLedger.remember([...read.values()])),
-      atomically,
-      Effect.timed,
-    )
+    const [took, recorded] = yield* pace
+      .record(pieces(parts))
+      .pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()])), atomically, Effect.timed)
     const fitting = (waiting * pace.batchMillis) / Math.max(1, Duration.toMillis(took))
     batchSize = Math.max(FEWEST_CALLS, Math.min(MOST_CALLS, 2 * batchSize, fitting))
     done.recorded += recorded
@@ -165,18 +145,6 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
     })
     yield* Effect.sleep(pace.pauseMillis)
   })
-
-  /** What follows a part of a transcript. */
-  const following = ({ read, isEnd }: TranscriptPart) =>
-    isEnd
-      ? Effect.succeedNone
-      : Effect.map(transcripts.readOn(read.path, Option.some(read)), (next) => Option.some([next, next] as const))
-
-  /** The parts of a transcript whose first part is read. */
-  const partsFrom = (first: TranscriptPart) =>
-    first.isEnd
-      ? Stream.succeed(first)
-      : Stream.concat(Stream.succeed(first), Stream.buffer(Stream.unfoldEffect(first, following), { capacity: 2 }))
 
   const take = Effect.fn("importTranscripts.take")(function* (part: TranscriptPart) {
     const { path } = part.read
@@ -201,20 +169,7 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* (
     return listener.onUnreadable(error)
   }
 
-  const firstPart = ({ path }: TranscriptFile) =>
-    Effect.either(transcripts.readOn(path, Option.fromNullable(known.get(path))))
-
-  yield* Stream.fromIterable(groupsOf(changed)).pipe(
-    Stream.mapEffect((group) => Effect.forEach(group, firstPart, { concurrency: "unbounded" }), {
-      concurrency: GROUPS_AHEAD,
-    }),
-    Stream.flattenIterables,
-    Stream.runForEach((first) =>
-      Effect.flatMap(first, (part) => Stream.runForEach(partsFrom(part), take)).pipe(
-        Effect.catchTag("UnreadableTranscript", noteUnreadable),
-      ),
-    ),
-  )
+  yield* Stream.runForEach(readTranscripts(changed, known), Either.match({ onLeft: noteUnreadable, onRight: take }))
   yield* store
 
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000

@@ -13,7 +13,7 @@ import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
-import { type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
+import { considerate, type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
 import { fillRollups, prune } from "./prune.ts"
 
 type Recording =
@@ -52,7 +52,7 @@ export const reconcile = Effect.fn("reconcile")(function* (
     Effect.gen(function* () {
       yield* holdHomeLock("reconcile").pipe(Effect.catchTag("LockHeld", () => new AlreadyReconciling()))
       // Claude Code's own folder need not be there, and is not asked for by name.
-      const result = yield* importTranscripts([], listener).pipe(Effect.catchTag("NoSuchPath", Effect.die))
+      const result = yield* importTranscripts([], listener, considerate).pipe(Effect.catchTag("NoSuchPath", Effect.die))
       yield* fillRollups
       yield* retain
       return result

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
@@ -12,6 +13,12 @@ export interface FoundTranscripts {
   readonly places: ReadonlyArray<string>
   /** What could not be looked into. */
   readonly unreadable: ReadonlyArray<UnreadableTranscript>
+}
+
+/** Where to read a transcript on, or, where it was not read yet, that it is to be read from its start. */
+export interface TranscriptPlace {
+  readonly path: string
+  readonly read: Option.Option<ReadTranscript>
 }
 
 /** Some lines of a transcript. */
@@ -41,9 +48,10 @@ export class Transcripts extends Context.Tag("tooltrail/services/Transcripts")<
      * Reads the next lines of a transcript, some megabytes of them: from where it was read to, or from its start where it was
      * not read yet or is not the file that it was.
      */
-    readonly readOn: (
-      path: string,
-      read: Option.Option<ReadTranscript>,
-    ) => Effect.Effect<TranscriptPart, UnreadableTranscript>
+    readonly readOn: (place: TranscriptPlace) => Effect.Effect<TranscriptPart, UnreadableTranscript>
+    /** The same of several transcripts, in their order. */
+    readonly readEach: (
+      places: ReadonlyArray<TranscriptPlace>,
+    ) => Effect.Effect<ReadonlyArray<Either.Either<TranscriptPart, UnreadableTranscript>>>
   }
 >() {}

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import { ProjectResolverLive } from "../../src/layers/ProjectResolverLive.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { TranscriptsLive } from "../../src/layers/TranscriptsLive.ts"
-import { importTranscripts } from "../../src/programs/importTranscripts.ts"
+import { considerate, type ImportListener, importTranscripts } from "../../src/programs/importTranscripts.ts"
 import { receiveHookEvent } from "../../src/programs/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { Transcripts } from "../../src/services/Transcripts.ts"
@@ -36,11 +36,12 @@ const events = all("SELECT * FROM tool_usage_events ORDER BY id")
 const importing = (...paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const said: Array<string> = []
-    const { summary } = yield* importTranscripts(paths, {
+    const listener: ImportListener = {
       onProgress: () => Effect.void,
       onUnreadable: ({ message }) => Effect.sync(() => said.push(message)),
       onBrokenLine: (path, line) => Effect.sync(() => said.push(`${path}:${line}`)),
-    })
+    }
+    const { summary } = yield* importTranscripts(paths, listener, considerate)
     const { seconds, ...counts } = summary
     assert.isAtLeast(seconds, 0)
     assert.strictEqual(counts.calls_found, counts.recorded + counts.already_known + counts.without_result)

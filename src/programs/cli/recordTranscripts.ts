@@ -8,18 +8,18 @@ import { printable } from "../../domain/printable.ts"
 import { NoTranscript, type ReadTranscript, type TranscriptFile } from "../../domain/TranscriptFile.ts"
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
+import { StoreDraftLive } from "../../layers/StoreDraftSql.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
 import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
 import { Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
+import { appendTranscripts, finishImport } from "../importIntoDraft.ts"
 import {
-  alone,
   considerate,
   emptySummary,
   type ImportListener,
   type ImportResult,
   importTranscripts,
-  type Pace,
 } from "../importTranscripts.ts"
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
 import { progressBar } from "./progressBar.ts"
@@ -33,7 +33,7 @@ const CHECKPOINT_PAGES = 20_000
  * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
  * Unlike Node's options these can be set while it runs; what does not know them ignores them.
  */
-const SMALL_HEAP = ["--max-semi-space-size=4", "--heap-growing-percent=30"]
+const SMALL_HEAP = ["--heap-growing-percent=30"]
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
@@ -84,25 +84,39 @@ export const sayWhereItStopped = Effect.onInterrupt(() =>
   ),
 )
 
-/** `files` is what there is at the paths. */
-const fromTranscripts = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>, pace: Pace) =>
+/** Adds how many of the files, which are those at the import's paths, were read before it. */
+const countReadBefore = <E, R>(files: ReadonlyArray<TranscriptFile>, imported: Effect.Effect<ImportResult, E, R>) =>
   Effect.gen(function* () {
     const { getAll } = yield* TranscriptLedger
     const known = yield* getAll
-    const result = yield* importTranscripts(paths, yield* showProgress, pace)
-    return { ...result, readBefore: files.filter(({ path }) => known.has(path)).length }
-  }).pipe(
+    return { ...(yield* imported), readBefore: files.filter(({ path }) => known.has(path)).length }
+  })
+
+const intoStore = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
+  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, considerate)).pipe(
     Effect.scoped,
+    (imported) => countReadBefore(files, imported),
     sayWhereItStopped,
     Effect.provide(TranscriptRecording),
     Effect.catchTag("StoreMissing", Effect.die),
   )
 
-/** Into a new store without regard for hooks, which do not see it yet; else into the one that is there. */
+/** What reads the transcripts has gone when the store is finished, and with it the memory that it takes. */
+const intoDraft = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
+  Effect.flatMap(showProgress, (listener) => appendTranscripts(paths, listener)).pipe(
+    Effect.scoped,
+    Effect.provide(ReadTranscripts),
+    Effect.flatMap(finishImport),
+    (imported) => countReadBefore(files, imported),
+    sayWhereItStopped,
+    Effect.provide(Layer.provideMerge(StoreDraftLive, RecordingStore)),
+    Effect.catchTag("StoreMissing", Effect.die),
+  )
+
 const fromPresentTranscripts = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
   Effect.flatMap(
-    fillNewStore(fromTranscripts(paths, files, alone)),
-    Option.match({ onSome: Effect.succeed, onNone: () => fromTranscripts(paths, files, considerate) }),
+    fillNewStore(intoDraft(paths, files)),
+    Option.match({ onSome: Effect.succeed, onNone: () => intoStore(paths, files) }),
   )
 
 /** Whether a file has no line that may be one of a transcript. Nothing behind the first that may be is looked at. */
@@ -111,7 +125,7 @@ const isForeign = ({ path }: TranscriptFile): Effect.Effect<boolean, never, Tran
     const { readOn } = yield* Transcripts
     let read = Option.none<ReadTranscript>()
     for (;;) {
-      const part = yield* readOn(path, read)
+      const part = yield* readOn({ path, read })
       if (part.lines > part.brokenLines.length) return false
       if (part.isEnd) return part.read.size > 0
       read = Option.some(part.read)

@@ -2,11 +2,12 @@ import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
 import { Transcripts } from "../../services/Transcripts.ts"
-import { type ReadAnswer, type ReadRequest, unpackPart } from "./messages.ts"
+import { packRequest, type ReadAnswer, type ReadRequest, unpackAnswer } from "./messages.ts"
 
 /** So much is read before a worker would have started. */
 const SMALL_BYTES = 50_000_000
@@ -15,42 +16,52 @@ const SMALL_BYTES = 50_000_000
 const SPARE_TIME = "1 minute"
 
 /** Requests that the worker has at once, so that it has enough to do while this thread is busy. */
-const AHEAD = 64
+const AHEAD = 4
 
 /** Nearly all that it makes is garbage at once, and needs little room. */
 const YOUNG_MEGABYTES = 6
 
 /**
- * Reads transcripts in a thread of its own, while this one is busy with what was read. Few transcripts are read here.
- * `program` is the worker's file.
+ * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
+ * one reads as well. Few transcripts are read here only. `program` is the worker's file.
  */
 export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, never, Transcripts> =>
   Layer.scoped(
     Transcripts,
     Effect.gen(function* () {
       const here = yield* Transcripts
-      const pool = yield* Worker.makePool<ReadRequest, ReadAnswer, { readonly path: string; readonly reason: string }>({
+      const pool = yield* Worker.makePool<ReadRequest, ReadAnswer, never>({
         minSize: 0,
         maxSize: 1,
         timeToLive: SPARE_TIME,
         concurrency: AHEAD,
       })
+      const permits = yield* Effect.makeSemaphore(AHEAD)
+      let isMuch = false
 
-      const readThere: typeof here.readOn = (path, read) =>
-        pool.executeEffect({ path, read: Option.getOrNull(read) }).pipe(
-          Effect.map(unpackPart),
-          Effect.mapError(
-            (error) => new UnreadableTranscript({ path, reason: "path" in error ? error.reason : error.message }),
+      const readThere: typeof here.readEach = (places) =>
+        pool.executeEffect(packRequest(places)).pipe(
+          Effect.map(unpackAnswer),
+          Effect.catchAll(({ message: reason }) =>
+            Effect.succeed(places.map(({ path }) => Either.left(new UnreadableTranscript({ path, reason })))),
           ),
         )
 
-      let isMuch = false
+      const readEach: typeof here.readEach = (places) =>
+        isMuch
+          ? Effect.flatMap(
+              permits.withPermitsIfAvailable(1)(readThere(places)),
+              Option.match({ onSome: Effect.succeed, onNone: () => here.readEach(places) }),
+            )
+          : here.readEach(places)
+
       return Transcripts.of({
         find: (paths) =>
           Effect.tap(here.find(paths), ({ files }) => {
             isMuch = files.reduce((sum, { size }) => sum + size, 0) > SMALL_BYTES
           }),
-        readOn: (path, read) => (isMuch ? readThere : here.readOn)(path, read),
+        readOn: (place) => Effect.flatMap(readEach([place]), ([part]) => part ?? Effect.dieMessage("no part was read")),
+        readEach,
       })
     }),
   ).pipe(

@@ -1,12 +1,11 @@
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import type { ReadTranscript } from "../../domain/TranscriptFile.ts"
-import type { TranscriptPart } from "../../services/Transcripts.ts"
+import { type ReadTranscript, UnreadableTranscript } from "../../domain/TranscriptFile.ts"
+import type { TranscriptPart, TranscriptPlace } from "../../services/Transcripts.ts"
 
-/** Asks a worker to read a transcript on. */
-export interface ReadRequest {
-  readonly path: string
-  readonly read: ReadTranscript | null
-}
+/** Asks a worker to read transcripts on. What is a class does not get from thread to thread as what it is. */
+export type ReadRequest = ReadonlyArray<{ readonly path: string; readonly read: ReadTranscript | null }>
 
 /** What differs from call to call. */
 type Own = Pick<ToolUse, "toolUseId" | "usedAt" | "durationMs">
@@ -16,8 +15,8 @@ type Shared = Omit<ToolUse, keyof Own>
 
 /** Calls, packed: thousands of objects take long from thread to thread. */
 interface PackedCalls {
-  /** Every combination of what calls share, as it is met first. */
-  readonly shared: ReadonlyArray<Shared>
+  /** Every combination of what calls share, as it is met first, in JSON. */
+  readonly shared: string
   /** For each call, the place of what it shares. */
   readonly places: Uint32Array
   /** For each call; -1 where there is none. */
@@ -26,9 +25,12 @@ interface PackedCalls {
   readonly texts: string
 }
 
-export interface ReadAnswer extends Omit<TranscriptPart, "calls"> {
+interface PackedPart extends Omit<TranscriptPart, "calls"> {
   readonly calls: PackedCalls
 }
+
+/** A part or a failure for each transcript that was asked for. */
+export type ReadAnswer = ReadonlyArray<PackedPart | { readonly path: string; readonly reason: string }>
 
 const keyOf = ({
   toolName,
@@ -70,11 +72,12 @@ const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
     durations[n] = call.durationMs ?? -1
     texts.push(call.usedAt, call.toolUseId)
   }
-  return { shared, places, durations, texts: JSON.stringify(texts) }
+  return { shared: JSON.stringify(shared), places, durations, texts: JSON.stringify(texts) }
 }
 
-const unpackCalls = ({ shared, places, durations, texts }: PackedCalls): ReadonlyArray<ToolUse> => {
-  const own = JSON.parse(texts) as ReadonlyArray<string | null>
+const unpackCalls = ({ places, durations, ...packed }: PackedCalls): ReadonlyArray<ToolUse> => {
+  const shared = JSON.parse(packed.shared) as ReadonlyArray<Shared>
+  const own = JSON.parse(packed.texts) as ReadonlyArray<string | null>
   return Array.from(places, (place, n) => {
     const common = shared[place] as Shared
     return {
@@ -97,12 +100,29 @@ const unpackCalls = ({ shared, places, durations, texts }: PackedCalls): Readonl
   })
 }
 
-export const packPart = (part: TranscriptPart): ReadAnswer => ({ ...part, calls: packCalls(part.calls) })
-
 /** The calls stay packed until they are asked for: many parts may wait. */
-export const unpackPart = ({ calls, ...answer }: ReadAnswer): TranscriptPart => ({
-  ...answer,
+const unpackPart = ({ calls, ...part }: PackedPart): TranscriptPart => ({
+  ...part,
   get calls() {
     return unpackCalls(calls)
   },
 })
+
+export const packRequest = (places: ReadonlyArray<TranscriptPlace>): ReadRequest =>
+  places.map(({ path, read }) => ({ path, read: Option.getOrNull(read) }))
+
+export const unpackRequest = (request: ReadRequest): ReadonlyArray<TranscriptPlace> =>
+  request.map(({ path, read }) => ({ path, read: Option.fromNullable(read) }))
+
+export const packAnswer = (parts: ReadonlyArray<Either.Either<TranscriptPart, UnreadableTranscript>>): ReadAnswer =>
+  parts.map(
+    Either.match({
+      onLeft: ({ path, reason }) => ({ path, reason }),
+      onRight: (part) => ({ ...part, calls: packCalls(part.calls) }),
+    }),
+  )
+
+export const unpackAnswer = (answer: ReadAnswer): ReadonlyArray<Either.Either<TranscriptPart, UnreadableTranscript>> =>
+  answer.map((part) =>
+    "reason" in part ? Either.left(new UnreadableTranscript(part)) : Either.right(unpackPart(part)),
+  )

@@ -1,0 +1,140 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { PersistenceError } from "../domain/PersistenceError.ts"
+import { ProjectHash } from "../domain/Project.ts"
+import { TimestampText } from "../domain/TimestampText.ts"
+import { inferScope, inferToolType } from "../domain/ToolName.ts"
+import type { CountedUses } from "../domain/usesByTool.ts"
+import { StoreDraft } from "../services/StoreDraft.ts"
+import { ToolRegistry } from "../services/ToolRegistry.ts"
+import { addToRollups } from "./addToRollups.ts"
+import { failingTo } from "./failingTo.ts"
+import { makeInsertEvents } from "./insertEvents.ts"
+import { withImmediateTransaction } from "./withImmediateTransaction.ts"
+
+/** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting for an index is faster with more. */
+const CACHE_WHILE_APPENDING = 2000
+const CACHE_WHILE_FINISHING = 16_000
+
+const CountedTool = Schema.Struct({
+  tool_name: Schema.String,
+  project_hash: Schema.NullOr(ProjectHash),
+  server_name: Schema.NullOr(Schema.String),
+  uses: Schema.Number,
+  first: TimestampText,
+  last: TimestampText,
+})
+
+const toCountedUses = (row: typeof CountedTool.Type): CountedUses => ({
+  tool: {
+    name: row.tool_name,
+    toolType: inferToolType(row.tool_name),
+    scope: inferScope(row.tool_name),
+    source: "transcript",
+    projectHash: row.project_hash,
+    description: null,
+    serverName: row.server_name,
+  },
+  count: row.uses,
+  firstUsedAt: row.first,
+  lastUsedAt: row.last,
+})
+
+const isTwice = ({ cause }: SqlError) =>
+  cause instanceof Error && "code" in cause && cause.code === "SQLITE_CONSTRAINT_UNIQUE"
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const registry = yield* ToolRegistry
+  const insertEvents = makeInsertEvents(sql)
+  const inTransaction = withImmediateTransaction(sql)
+
+  const keepPages = (kibibytes: number) => sql`PRAGMA cache_size = ${sql.literal(String(-kibibytes))}`
+
+  /** Takes the indexes and triggers of the events away, and notes them for the end; of a draft that is gone on with they are gone. */
+  const strip = Effect.gen(function* () {
+    yield* keepPages(CACHE_WHILE_APPENDING)
+    yield* sql`CREATE TABLE IF NOT EXISTS left_out (statement TEXT NOT NULL)`
+    const parts = yield* sql`
+      SELECT type, name, sql FROM sqlite_schema
+      WHERE tbl_name = 'tool_usage_events' AND type IN ('index', 'trigger') AND sql IS NOT NULL`
+    for (const { type, name, sql: statement } of parts) {
+      yield* sql`INSERT INTO left_out VALUES (${statement})`
+      yield* sql.unsafe(`DROP ${type} ${name}`)
+    }
+  }).pipe(inTransaction, failingTo("begin the draft of a store"))
+
+  const removeRepeats = Effect.map(
+    sql`
+      DELETE FROM tool_usage_events WHERE id IN (
+        SELECT id FROM (
+          SELECT id, row_number() OVER (PARTITION BY agent, tool_use_id ORDER BY id) AS place
+          FROM tool_usage_events WHERE tool_use_id IS NOT NULL)
+        WHERE place > 1)`.raw,
+    (result) => (result as { readonly changes: number }).changes,
+  )
+
+  /** Nearly always there are no repeats, so they are looked for only where an index finds one. */
+  const restoreIndex = (statement: string) =>
+    Effect.as(sql.unsafe(statement), 0).pipe(
+      Effect.catchIf(isTwice, () => Effect.zipLeft(removeRepeats, sql.unsafe(statement))),
+    )
+
+  /** What the last of the indexes makes quick: the first use of a tool in a project is in the first hour of its sums. */
+  const countedTools = SqlSchema.findAll({
+    Request: Schema.Void,
+    Result: CountedTool,
+    execute: () => sql`
+      SELECT tool_name, project_hash, server_name, uses, last, (
+          SELECT min(created_at) FROM tool_usage_events e
+          WHERE e.tool_name = sums.tool_name AND e.project_hash IS sums.project_hash
+            AND e.created_at >= hour AND e.created_at < hour || '~') AS first
+      FROM (
+        SELECT tool_name, project_hash, server_name, sum(uses) AS uses, max(last_used) AS last, min(hour) AS hour
+        FROM usage_series JOIN usage_by_hour ON series_id = id GROUP BY 1, 2, 3) sums`,
+  })
+
+  const fixProjects = Effect.gen(function* () {
+    const ofProject = sql`FROM tool_usage_events e WHERE e.project_hash = projects.project_hash`
+    yield* sql`DELETE FROM projects WHERE NOT EXISTS (SELECT 1 ${ofProject})`
+    yield* sql`
+      UPDATE projects SET first_seen = (SELECT min(created_at) ${ofProject}), last_seen = (SELECT max(created_at) ${ofProject})`
+  })
+
+  const finish = Effect.gen(function* () {
+    yield* keepPages(CACHE_WHILE_FINISHING)
+    const parts = yield* sql`SELECT statement FROM left_out ORDER BY rowid`
+    const statements = parts.map(({ statement }) => String(statement))
+    const isIndex = (statement: string) => /^CREATE (UNIQUE )?INDEX/.test(statement)
+    const repeats = yield* Effect.forEach(statements.filter(isIndex), restoreIndex)
+    yield* addToRollups(sql, 0, Number.MAX_SAFE_INTEGER)
+    yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
+    yield* fixProjects
+    yield* Effect.forEach(
+      statements.filter((statement) => !isIndex(statement)),
+      (statement) => sql.unsafe(statement),
+      {
+        discard: true,
+      },
+    )
+    yield* sql`DROP TABLE left_out`
+    return repeats.reduce((sum, removed) => sum + removed, 0)
+  }).pipe(inTransaction)
+
+  yield* strip
+  return StoreDraft.of({
+    append: Effect.fn("StoreDraft.append")(
+      (uses) => Effect.asVoid(insertEvents(uses)),
+      failingTo("append the events of calls"),
+    ),
+    finish: finish.pipe(failingTo("finish the draft of a store"), Effect.withSpan("StoreDraft.finish")),
+  })
+})
+
+/** The open store, taken as a draft. */
+export const StoreDraftLive: Layer.Layer<StoreDraft, PersistenceError, SqlClient.SqlClient | ToolRegistry> =
+  Layer.effect(StoreDraft, make)

@@ -1,0 +1,107 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as fc from "fast-check"
+import { extractServerName } from "../../src/domain/ToolName.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
+import { StoreDraftLive } from "../../src/layers/StoreDraftSql.ts"
+import { appendInPieces } from "../../src/programs/importIntoDraft.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { StoreDraft } from "../../src/services/StoreDraft.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
+import { toolUse, toolUses } from "../support/toolUses.ts"
+
+const Draft = Layer.fresh(StoreDraftLive)
+
+const stored = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const without =
+    (...columns: ReadonlyArray<string>) =>
+    (rows: ReadonlyArray<object>) =>
+      rows.map((row) => Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column))))
+  const series = (table: string) =>
+    Effect.map(
+      sql.unsafe<Record<string, unknown>>(`SELECT * FROM ${table} JOIN usage_series ON id = series_id`),
+      (rows) =>
+        without(
+          "id",
+          "series_id",
+        )(rows)
+          .map((row) => JSON.stringify(row))
+          .sort(),
+    )
+  return {
+    events: without("id")(yield* sql`SELECT * FROM tool_usage_events ORDER BY id`),
+    registry: without("id", "updated_at")(yield* sql`SELECT * FROM tool_registry ORDER BY name, project_hash`),
+    projects: yield* sql`SELECT * FROM projects ORDER BY project_hash`,
+    hours: yield* series("usage_by_hour"),
+    days: yield* series("usage_by_day"),
+    state: yield* sql`SELECT * FROM rollup_state`,
+    drift: yield* Effect.flatMap(UsageRollups, ({ findDrift }) => findDrift),
+    schema: yield* sql`SELECT type, name, sql FROM sqlite_schema ORDER BY type, name`,
+  }
+})
+
+/** Appends the calls, those from `resumed` on as a process that goes on with the draft of another would. */
+const drafted = (uses: ReadonlyArray<ToolUse>, resumed: number) =>
+  Effect.gen(function* () {
+    yield* Effect.provide(appendInPieces([uses.slice(0, resumed)]), Draft)
+    return yield* Effect.gen(function* () {
+      const { finish } = yield* StoreDraft
+      yield* appendInPieces([uses.slice(resumed)])
+      return yield* finish
+    }).pipe(Effect.provide(Draft))
+  })
+
+const oneByOne = (uses: ReadonlyArray<ToolUse>) => Effect.forEach(uses, recordToolUse, { discard: true })
+
+const fromTranscript = (use: ToolUse): ToolUse => ({
+  ...use,
+  source: "transcript",
+  serverName: extractServerName(use.toolName),
+})
+
+describe("the draft of a store", () => {
+  it("is, when it is finished, the store that recording call by call makes, whatever came twice", () => {
+    const arriving = fc
+      .tuple(toolUses(1e12, 3), fc.array(fc.tuple(fc.nat(), fc.nat())))
+      .map(([uses, copies]) => [
+        ...uses,
+        ...copies.flatMap(([n, other]) => {
+          const [use, from] = [uses[n % Math.max(1, uses.length)], uses[other % Math.max(1, uses.length)]]
+          // The copy of a call in another session, at another time.
+          return use === undefined || from === undefined
+            ? []
+            : [{ ...from, agent: use.agent, toolUseId: use.toolUseId }]
+        }),
+      ])
+      .map((uses) => uses.map(fromTranscript))
+    return fc.assert(
+      fc.asyncProperty(arriving, fc.nat({ max: 80 }), (uses, resumed) =>
+        Effect.gen(function* () {
+          const [repeats, made] = yield* Effect.provide(Effect.all([drafted(uses, resumed), stored]), StoreMemory)
+          const [, expected] = yield* Effect.provide(Effect.all([oneByOne(uses), stored]), StoreMemory)
+          assert.strictEqual(repeats, uses.length - expected.events.length)
+          assert.deepStrictEqual(made, expected)
+          assert.deepStrictEqual(made.drift, [])
+        }).pipe(Effect.runPromise),
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it.effect("is kept as any store is from then on", () =>
+    Effect.gen(function* () {
+      const use = fromTranscript(toolUse({ toolUseId: "a" }))
+      yield* drafted([use], 0)
+      assert.strictEqual(yield* recordToolUse(use), "known")
+      assert.strictEqual(yield* recordToolUse({ ...use, toolUseId: "b" }), "recorded")
+      const { events, hours, drift } = yield* stored
+      assert.lengthOf(events, 2)
+      assert.lengthOf(hours, 1)
+      assert.deepStrictEqual(drift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+})
