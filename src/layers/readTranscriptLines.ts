@@ -8,7 +8,7 @@ import {
   TranscriptFollower,
 } from "../domain/ClaudeCodeTranscript.ts"
 import type { ReadTranscript } from "../domain/TranscriptFile.ts"
-import { makeLineScanner } from "./scanTranscriptLine.ts"
+import { type LineScanner, makeLineScanner } from "./lineScanner/scanLine.ts"
 
 /** So much is read at once, and more only where a line is longer. */
 const CHUNK_BYTES = 4 * 1024 * 1024
@@ -59,7 +59,7 @@ const resume = (file: number, size: number, read: ReadTranscript, subagent: stri
     : Option.none()
 
 interface WholeLines {
-  readonly buffer: Buffer
+  readonly scanner: LineScanner
   /** How many bytes of the buffer are whole lines. */
   readonly end: number
   /** Whether no whole line follows. */
@@ -85,19 +85,19 @@ const endWithLastLine = (buffer: Buffer, end: number, filled: number): number =>
 }
 
 /** Reads whole lines from a position on, at least one where there is one; none where the next is too long. */
-const readWholeLines = (file: number, chunk: Buffer, position: number): Option.Option<WholeLines> => {
-  let buffer = chunk
-  let filled = fill(file, buffer, 0, position)
+const readWholeLines = (file: number, chunk: LineScanner, position: number): Option.Option<WholeLines> => {
+  let scanner = chunk
+  let filled = fill(file, scanner.buffer, 0, position)
   for (;;) {
+    const { buffer } = scanner
     const end = buffer.subarray(0, filled).lastIndexOf(NEWLINE) + 1
     const isEnd = filled < buffer.length
-    if (isEnd) return Option.some({ buffer, end: endWithLastLine(buffer, end, filled), isEnd })
-    if (end > 0) return Option.some({ buffer, end, isEnd })
+    if (isEnd) return Option.some({ scanner, end: endWithLastLine(buffer, end, filled), isEnd })
+    if (end > 0) return Option.some({ scanner, end, isEnd })
     if (buffer.length >= LONGEST_LINE_BYTES) return Option.none()
-    const larger = Buffer.allocUnsafeSlow(buffer.length * 4)
-    buffer.copy(larger)
-    filled = fill(file, larger, filled, position)
-    buffer = larger
+    scanner = makeLineScanner(buffer.length * 4)
+    buffer.copy(scanner.buffer)
+    filled = fill(file, scanner.buffer, filled, position)
   }
 }
 
@@ -112,15 +112,14 @@ interface FollowedLines {
 
 /** Makes what reads transcripts, one after the other. It throws the system's errors. */
 export const makeTranscriptReader = () => {
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-  const scan = makeLineScanner()
+  const chunk = makeLineScanner(CHUNK_BYTES)
 
-  const decodeLine = (buffer: Buffer, start: number, end: number): TranscriptEntry | undefined =>
-    scan(buffer, start, end) ??
-    Option.getOrUndefined(Option.map(parse(buffer.toString("utf8", start, end)), decodeEntry))
+  const decodeLine = ({ scan, buffer }: LineScanner, start: number, end: number): TranscriptEntry | undefined =>
+    scan(start, end) ?? Option.getOrUndefined(Option.map(parse(buffer.toString("utf8", start, end)), decodeEntry))
 
   /** Has every line followed, but for empty ones. */
-  const followLines = ({ buffer, end }: WholeLines, follower: TranscriptFollower): FollowedLines => {
+  const followLines = ({ scanner, end }: WholeLines, follower: TranscriptFollower): FollowedLines => {
+    const { buffer } = scanner
     const calls: Array<TranscriptCall> = []
     const broken: Array<number> = []
     let lines = 0
@@ -130,7 +129,7 @@ export const makeTranscriptReader = () => {
       const lineEnd = buffer[newline - 1] === CARRIAGE_RETURN ? newline - 1 : newline
       if (lineEnd > start) {
         lines++
-        const entry = decodeLine(buffer, start, lineEnd)
+        const entry = decodeLine(scanner, start, lineEnd)
         if (entry === undefined) broken.push(ends)
         else follower.follow(entry, calls)
       }
@@ -167,7 +166,7 @@ export const makeTranscriptReader = () => {
     return Option.match(readWholeLines(file, chunk, readBytes), {
       onSome: (whole) => part(followLines(whole, follower), whole.isEnd),
       onNone: () =>
-        Option.match(skipLine(file, chunk, readBytes), {
+        Option.match(skipLine(file, chunk.buffer, readBytes), {
           onSome: (next) => part({ calls: [], broken: [0], bytes: next - readBytes, lines: 1, ends: 1 }, false),
           onNone: () => part({ calls: [], broken: [], bytes: 0, lines: 0, ends: 0 }, true),
         }),

@@ -1,0 +1,2 @@
+/** The source of the module `scanLine.wasm.ts`. */
+export const compile: () => Promise<string>
