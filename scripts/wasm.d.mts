@@ -1,2 +1,2 @@
-/** The source of the module `scanLine.wasm.ts`. */
+/** The source of the module `compiledScanner.ts`. */
 export const compile: () => Promise<string>

@@ -5,7 +5,7 @@ import asc from "assemblyscript/asc"
 
 const folder = join(import.meta.dirname, "..", "src", "layers", "lineScanner")
 
-/** The source of the module `scanLine.wasm.ts`. */
+/** The source of the module `compiledScanner.ts`. */
 export const compile = async () => {
   let binary = new Uint8Array()
   const { error, stderr } = await asc.main(
@@ -27,4 +27,4 @@ export const wasm =
 `
 }
 
-if (process.argv[1] === import.meta.filename) writeFileSync(join(folder, "scanLine.wasm.ts"), await compile())
+if (process.argv[1] === import.meta.filename) writeFileSync(join(folder, "compiledScanner.ts"), await compile())

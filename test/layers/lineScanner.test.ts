@@ -127,6 +127,41 @@ describe("the scanner of lines", () => {
     assert.isAbove(sure, 500)
   })
 
+  it("says the same of lines that follow each other in a buffer, and of those that take their place", () => {
+    const members = fc.record(
+      {
+        cwd: fc.constantFrom("/p", "/q", "/é"),
+        sessionId: fc.constantFrom("s-1", "s-2"),
+        version: fc.constantFrom("1", "2"),
+      },
+      { requiredKeys: [] },
+    )
+    const follower = fc
+      .tuple(fc.option(fc.record({ parentUuid: fc.constantFrom("a", "b") })), members, entries)
+      .map(([first, repeated, entry]) => JSON.stringify({ ...first, ...repeated, ...entry, ...repeated }))
+    const buffers = fc.array(fc.array(fc.oneof({ weight: 4, arbitrary: follower }, lines), { maxLength: 6 }))
+    let sure = 0
+    fc.assert(
+      fc.property(buffers, (filled) => {
+        for (const together of filled) {
+          buffer.write(`${together.join("\n")}\n`)
+          let start = 0
+          for (const line of together) {
+            const end = start + Buffer.byteLength(line)
+            const scanned = scan(start, end)
+            if (scanned !== undefined) {
+              sure++
+              assert.deepStrictEqual(scanned, decode(line))
+            }
+            start = end + 1
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+    assert.isAbove(sure, 500)
+  })
+
   it("is sure of what transcripts hold nearly always", () => {
     for (const line of [
       callLine("toolu_1", {
@@ -254,6 +289,6 @@ describe("the scanner of lines", () => {
 describe("the compiled scanner", () => {
   it("is what its source compiles to", async () => {
     const { compile } = await import("../../scripts/wasm.mjs")
-    assert.strictEqual(readFileSync("src/layers/lineScanner/scanLine.wasm.ts", "utf8"), await compile())
+    assert.strictEqual(readFileSync("src/layers/lineScanner/compiledScanner.ts", "utf8"), await compile())
   })
 })

@@ -1,4 +1,4 @@
-// AssemblyScript: compiled to the WebAssembly in `scanLine.wasm.ts` by `npm run wasm`.
+// AssemblyScript: compiled to the WebAssembly in `compiledScanner.ts` by `npm run wasm`.
 //
 // Reads what a line of a transcript says about tool calls without parsing all of it: it goes through the JSON's structure, and
 // over the texts that are not looked at 16 bytes at a time. It knows only what nearly all lines hold; of any other it is not
@@ -90,12 +90,20 @@ let inputTo: usize = 0
 let contentAt: usize = 0
 let blocks: i32 = 0
 
+// Members that the line before had behind its first, up to those that differ from line to line; and what was found in them.
+let repeatedFrom: usize = 0
+let repeatedTo: usize = 0
+let repeatedSession: u64 = 0
+let repeatedFolder: u64 = 0
+
 // @ts-expect-error: decorator
 @inline
 function byteAt(at: usize): u32 {
   return load<u8>(at)
 }
 
+// @ts-ignore: decorator
+@inline
 function skipSpace(at: usize): usize {
   while (byteAt(at) === SPACE || byteAt(at) === TAB) at++
   return at
@@ -127,6 +135,8 @@ function endOfText(at: usize, hasEscapes: bool): usize {
 }
 
 /** Reads a text that has no escapes. */
+// @ts-ignore: decorator
+@inline
 function readText(at: usize): usize {
   if (byteAt(at) !== QUOTE) return UNSURE
   from = at + 1
@@ -135,6 +145,8 @@ function readText(at: usize): usize {
 }
 
 /** Goes over a text. */
+// @ts-ignore: decorator
+@inline
 function skipText(at: usize): usize {
   if (byteAt(at) !== QUOTE) return UNSURE
   const end = endOfText(at + 1, true)
@@ -180,6 +192,8 @@ function skipScalar(at: usize): usize {
 }
 
 /** From behind a key to the value. */
+// @ts-ignore: decorator
+@inline
 function skipColon(at: usize): usize {
   if (at === UNSURE) return UNSURE
   if (byteAt(at) !== COLON) at = skipSpace(at)
@@ -414,9 +428,73 @@ function readOfEntry(at: usize): usize {
   return skipValue(at)
 }
 
+function isSame(first: usize, second: usize, length: usize): bool {
+  let n: usize = 0
+  for (; n + 16 <= length; n += 16) if (!i8x16.all_true(i8x16.eq(v128.load(first + n), v128.load(second + n)))) return false
+  for (; n < length; n++) if (byteAt(first + n) !== byteAt(second + n)) return false
+  return true
+}
+
+/** Whether the text that was read last is the key of a member that differs from line to line. */
+function isVarying(): bool {
+  const length = to - from
+  if (length === 4) return load<u32>(from) === TYPE
+  if (length === 7) return load<u32>(from) === MESS
+  if (length === 9) return load<u64>(from) === TIMESTAM
+  return length === 16 && load<u64>(from) === ATTRIBUT
+}
+
+function readMember(at: usize): usize {
+  at = skipColon(readText(at))
+  return at === UNSURE ? UNSURE : endMember(readOfEntry(at))
+}
+
+/** Reads the members that may be the same in the next line, and remembers them. */
+function learnRepeated(at: usize): usize {
+  const start = at
+  const session = load<u64>(FOUND_SESSION)
+  const folder = load<u64>(FOUND_FOLDER)
+  store<u64>(FOUND_SESSION, 0)
+  store<u64>(FOUND_FOLDER, 0)
+  repeatedFrom = 0
+  while (at !== UNSURE && !isClosed) {
+    if (readText(at) === UNSURE) return UNSURE
+    if (isVarying()) break
+    at = readMember(at)
+  }
+  if (at === UNSURE) return UNSURE
+  repeatedFrom = start
+  repeatedTo = isClosed ? start : at
+  repeatedSession = load<u64>(FOUND_SESSION)
+  repeatedFolder = load<u64>(FOUND_FOLDER)
+  if (repeatedSession === 0) store<u64>(FOUND_SESSION, session)
+  if (repeatedFolder === 0) store<u64>(FOUND_FOLDER, folder)
+  return at
+}
+
+/** Reads an entry from behind its brace. Behind its first member most entries go on as the one before. */
+function readEntry(at: usize): usize {
+  at = skipSpace(at)
+  if (byteAt(at) === CLOSE_BRACE) return at + 1
+  at = readMember(at)
+  if (at === UNSURE || isClosed) return at
+  const length = repeatedTo - repeatedFrom
+  if (repeatedFrom !== 0 && repeatedTo <= at && length !== 0 && isSame(repeatedFrom, at, length)) {
+    if (repeatedSession !== 0) store<u64>(FOUND_SESSION, repeatedSession)
+    if (repeatedFolder !== 0) store<u64>(FOUND_FOLDER, repeatedFolder)
+    at += length
+  } else {
+    at = learnRepeated(at)
+    if (at === UNSURE) return UNSURE
+  }
+  while (at !== UNSURE && !isClosed) at = readMember(at)
+  return at
+}
+
 /**
  * Reads the line that begins at a position, and returns where its entry ends; 0 where it is not sure. Behind the last line
- * there must be the byte that ends it, and room for 16 more.
+ * there must be the byte that ends it, and room for 16 more. Lines are read one after the other: what is read before the
+ * line before has been put there since.
  */
 export function scanLine(at: usize): usize {
   store<i32>(FOUND_TYPE, OTHER)
@@ -425,17 +503,9 @@ export function scanLine(at: usize): usize {
   store<u64>(FOUND_SUBAGENT, 0)
   store<f64>(FOUND_MILLIS, NaN)
   blocks = 0
+  if (at <= repeatedFrom) repeatedFrom = 0
   if (byteAt(at) !== OPEN_BRACE) return UNSURE
-  at = skipSpace(at + 1)
-  if (byteAt(at) === CLOSE_BRACE) {
-    at++
-  } else {
-    do {
-      at = skipColon(readText(at))
-      if (at === UNSURE) return UNSURE
-      at = endMember(readOfEntry(at))
-    } while (at !== UNSURE && !isClosed)
-  }
+  at = readEntry(at + 1)
   store<i32>(FOUND_BLOCKS, blocks)
   return at
 }

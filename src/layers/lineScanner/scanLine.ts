@@ -1,6 +1,6 @@
 import type { CallResult, RequestedCall, TranscriptEntry } from "../../domain/ClaudeCodeTranscript.ts"
 import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "../../domain/toolCallFields.ts"
-import { wasm } from "./scanLine.wasm.ts"
+import { wasm } from "./compiledScanner.ts"
 
 /** Where the scanner keeps what it found, in words of 4 bytes; as in `scanLine.as.ts`. */
 const FOUND_TYPE = 16
@@ -28,50 +28,74 @@ const none: ReadonlyArray<never> = []
 /** The tools of whose input a part is looked at. */
 const targeting = new Set(["Agent", "Task", "Skill"])
 
-const isSame = (text: Buffer, length: number, bytes: Buffer, from: number): boolean => {
-  for (let n = 0; n < length; n++) if (bytes[from + n] !== text[n]) return false
+const isSame = (bytes: Buffer, first: number, second: number, length: number): boolean => {
+  for (let n = 0; n < length; n++) if (bytes[first + n] !== bytes[second + n]) return false
   return true
 }
 
-/** A text that comes again in most lines, so that it is decoded once. */
-class RepeatedText {
-  #bytes: Buffer = Buffer.alloc(0)
-  #text: string | undefined
-  readonly #longest: number
+type Decode = (bytes: Buffer, from: number, to: number) => string | undefined
 
-  constructor(longest: number) {
-    this.#longest = longest
+const decodeAscii: Decode = (bytes, from, to) => bytes.toString("latin1", from, to)
+
+/** Nothing where it is no name, id or path. */
+const decodeUsable =
+  (longest: number): Decode =>
+  (bytes, from, to) => {
+    const text = bytes.toString("utf8", from, to)
+    return textProblem(text, longest) === undefined ? text : undefined
   }
 
-  /** Nothing where it is no name, id or path. */
+/** A text that often is that of the line before, so that it is decoded once. */
+class RepeatedText {
+  #from = 0
+  #to = -1
+  #text: string | undefined
+  readonly #decode: Decode
+
+  constructor(decode: Decode) {
+    this.#decode = decode
+  }
+
   read(bytes: Buffer, from: number, to: number): string | undefined {
-    const last = this.#bytes
-    if (to - from === last.length && isSame(last, last.length, bytes, from)) return this.#text
-    this.#bytes = Buffer.from(bytes.subarray(from, to))
-    const text = this.#bytes.toString("utf8")
-    this.#text = textProblem(text, this.#longest) === undefined ? text : undefined
+    const length = to - from
+    if (from !== this.#from && (length !== this.#to - this.#from || !isSame(bytes, this.#from, from, length))) {
+      this.#text = this.#decode(bytes, from, to)
+    }
+    this.#from = from
+    this.#to = to
     return this.#text
+  }
+
+  /** To be called when there are other bytes. */
+  forget(): void {
+    this.#from = 0
+    this.#to = -1
   }
 }
 
-/** A text in printable ASCII that comes again soon, so that it is decoded once. It may be any of some texts at a time. */
-class RecentTexts {
-  readonly #places: ReadonlyArray<{ bytes: Buffer; length: number; text: string }>
+/** So many names of tools are known at a time. */
+const KNOWN_NAMES = 64
 
-  constructor(places: number) {
-    this.#places = Array.from({ length: places }, () => ({ bytes: Buffer.alloc(LONGEST_TEXT), length: 0, text: "" }))
-  }
+/** Names of tools, each decoded once while it is known. */
+class KnownNames {
+  readonly #places = Array.from({ length: KNOWN_NAMES }, () => ({
+    bytes: Buffer.alloc(LONGEST_TEXT),
+    length: 0,
+    name: "",
+  }))
 
   read(bytes: Buffer, from: number, to: number): string {
     const length = to - from
-    const place = this.#places[(length + (bytes[from] as number) + 3 * (bytes[to - 1] as number)) % this.#places.length]
-    if (place === undefined) return bytes.toString("latin1", from, to)
-    if (length !== place.length || !isSame(place.bytes, length, bytes, from)) {
+    const hash = length + (bytes[from] as number) + 3 * (bytes[to - 1] as number)
+    const place = this.#places[hash % KNOWN_NAMES] as { bytes: Buffer; length: number; name: string }
+    let same = length === place.length ? length : 0
+    while (same > 0 && place.bytes[length - same] === bytes[from + length - same]) same--
+    if (same > 0 || length !== place.length) {
       bytes.copy(place.bytes, 0, from, to)
       place.length = length
-      place.text = bytes.toString("latin1", from, to)
+      place.name = bytes.toString("latin1", from, to)
     }
-    return place.text
+    return place.name
   }
 }
 
@@ -79,7 +103,8 @@ export interface LineScanner {
   /** Where the lines are to be put. */
   readonly buffer: Buffer
   /**
-   * Reads the entry from `start` to `end` in the buffer, where the byte is that ends its line. Nothing where it is not sure:
+   * Reads the entry from `start` to `end` in the buffer, where the byte is that ends its line. The lines of a filled buffer
+   * are read in their order, from its first on. Nothing where it is not sure:
    * then the line is to be parsed. Of a line that is JSON it says what `decodeEntry` says.
    */
   readonly scan: (start: number, end: number) => TranscriptEntry | undefined
@@ -97,12 +122,13 @@ export const makeLineScanner = (bytes: number): LineScanner => {
   const words = new Uint32Array(memory.buffer, 0, LINES / 4)
   const numbers = new Float64Array(memory.buffer, 0, LINES / 8)
 
-  const sessionIds = new RepeatedText(LONGEST_TEXT)
-  const folders = new RepeatedText(LONGEST_PATH)
-  const subagents = new RepeatedText(LONGEST_TEXT)
+  const sessionIds = new RepeatedText(decodeUsable(LONGEST_TEXT))
+  const folders = new RepeatedText(decodeUsable(LONGEST_PATH))
+  const subagents = new RepeatedText(decodeUsable(LONGEST_TEXT))
   // Most results follow right upon their calls.
-  const ids = new RecentTexts(1)
-  const names = new RecentTexts(64)
+  const ids = new RepeatedText(decodeAscii)
+  const names = new KnownNames()
+  let lastStart = -1
 
   const word = (at: number) => words[at] as number
 
@@ -110,10 +136,12 @@ export const makeLineScanner = (bytes: number): LineScanner => {
   const repeated = (texts: RepeatedText, found: number): string | null | undefined =>
     word(found) === 0 ? null : texts.read(whole, word(found), word(found + 1))
 
+  const idAt = (block: number): string => ids.read(whole, word(block + 1), word(block + 2)) as string
+
   /** Nothing where the input of a tool that runs another is no JSON. */
   const readRequest = (block: number): RequestedCall | undefined => {
     const toolName = names.read(whole, word(block + 3), word(block + 4))
-    const toolUseId = ids.read(whole, word(block + 1), word(block + 2))
+    const toolUseId = idAt(block)
     if (!targeting.has(toolName)) return { toolUseId, toolName, target: null }
     try {
       const input =
@@ -125,6 +153,8 @@ export const makeLineScanner = (bytes: number): LineScanner => {
   }
 
   const scan: LineScanner["scan"] = (start, end) => {
+    if (start <= lastStart) for (const texts of [sessionIds, folders, subagents, ids]) texts.forget()
+    lastStart = start
     if (scanLine(LINES + start) !== LINES + end) return undefined
     const sessionId = repeated(sessionIds, FOUND_SESSION)
     const cwd = repeated(folders, FOUND_FOLDER)
@@ -143,7 +173,7 @@ export const makeLineScanner = (bytes: number): LineScanner => {
       } else if (type === SUCCESS && kind !== REQUEST) {
         results ??= []
         results.push({
-          toolUseId: ids.read(whole, word(block + 1), word(block + 2)),
+          toolUseId: idAt(block),
           failureKind: kind === FAILURE ? "error" : null,
         })
       }
