@@ -28,7 +28,7 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
         substr(at, 1, ${binCharacters[unit]}) AS bin, sum(uses) AS usage_count, sum(failures) AS failures,
         sum(interruptions) AS interruptions, max(last_used) AS last_used
       FROM (${usageSums(sql, selection, { cuts: [windowFrom], finest: unit })})
-      GROUP BY 1, 2, 3`,
+      GROUP BY 1, 2, 3 HAVING sum(uses) > 0`,
   })
 
   const counts = SqlSchema.findAll({
@@ -39,7 +39,7 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       return sql`
         SELECT ${key} AS key, sum(uses) AS usage_count FROM (${usageSums(sql, selection)})
         WHERE ${key} IS NOT NULL
-        GROUP BY 1 ORDER BY usage_count DESC, key`
+        GROUP BY 1 HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },
   })
 
@@ -64,7 +64,7 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
     execute: ({ selection, unit }) => sql`
       SELECT ${beginOfUnit[unit]} AS "from", sum(uses) AS usage_count, sum(failures) AS failures,
         sum(interruptions) AS interruptions
-      FROM (${usageSums(sql, selection)}) GROUP BY 1 ORDER BY 1`,
+      FROM (${usageSums(sql, selection)}) GROUP BY 1 HAVING sum(uses) > 0 ORDER BY 1`,
   })
 
   return { trend, cells, counts, first }

@@ -37,7 +37,7 @@ export const makeUsageQueries = (
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
       SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName })})
-      GROUP BY tool_name`,
+      GROUP BY tool_name HAVING sum(uses) > 0`,
   })
 
   const usageForSession = SqlSchema.findAll({
@@ -59,7 +59,7 @@ export const makeUsageQueries = (
       return sql`
         SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since })})
         WHERE ${column} IS NOT NULL
-        GROUP BY ${column} ORDER BY usage_count DESC, key`
+        GROUP BY ${column} HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },
   })
 

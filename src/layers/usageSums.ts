@@ -17,6 +17,9 @@ const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
 const dayOf = (text: string) => text.slice(0, 10)
 
 const cutsHour = (edge: Timestamp) => !edge.endsWith(":00:00")
+/** Whether the part of the hour before the cut is the shorter one. */
+const losesLess = (cut: Timestamp) => cut.slice(14) < "30:00"
+
 const cutsDay = (edge: Timestamp) => !edge.endsWith(" 00:00:00")
 
 /** Sorts after all texts that begin with `prefix` and go on with what is in a time. */
@@ -27,6 +30,9 @@ const endOf = (prefix: string) => `${prefix}~`
  * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
  * of the rows are those of the calls, to the digit. There are single calls only for a session, and while old events are
  * still to be added to the sums.
+ *
+ * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
+ * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
  */
 export const usageSums = (
   sql: SqlClient.SqlClient,
@@ -35,9 +41,11 @@ export const usageSums = (
 ): Statement.Fragment => {
   const { project, tool, from, session } = selection
   const columns = sql.csv(seriesColumns.map((column) => sql`${sql(column)}`))
+  const isFailure = sql`(success = 0 AND failure_kind IS NOT 'interrupted')`
+  const isInterruption = sql`(success = 0 AND failure_kind IS 'interrupted')`
   const call = sql`
-    ${columns}, created_at AS at, 1 AS uses, (success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
-    (success = 0 AND failure_kind IS 'interrupted') AS interruptions, created_at AS last_used`
+    ${columns}, created_at AS at, 1 AS uses, ${isFailure} AS failures, ${isInterruption} AS interruptions,
+    created_at AS last_used`
   if (from === undefined || session !== undefined || finest === "minute") {
     return sql`SELECT ${call} FROM tool_usage_events WHERE ${selected(sql, selection)}`
   }
@@ -49,21 +57,24 @@ export const usageSums = (
   const isFilled = sql`filled_to >= fill_until`
   const ofSeries = selected(sql, { project, tool })
 
-  const sums = (period: "day" | "hour", range: Statement.Fragment) => sql`
-    SELECT ${columns}, ${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"} AS at,
-      uses, failures, interruptions, last_used
+  const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
+  const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => sql`
+    SELECT ${columns}, ${at} AS at, uses, failures, interruptions, last_used
     FROM rollup_state CROSS JOIN usage_series series
     CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
     WHERE ${isFilled} AND ${ofSeries}`
 
   // Over all projects, the index on project and time is used once for each of them.
   const everyProject = project === AllProjects && tool === undefined
-  const ofHour = (hour: string) => sql`
-    SELECT ${call} FROM rollup_state
+  const ofHour = (share: Statement.Fragment, begin: string, end: string) => sql`
+    SELECT ${share} FROM rollup_state
     ${everyProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
     WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : ofSeries}
-      AND created_at >= ${hour === hourOf(from) ? from : hour} AND created_at < ${endOf(hour)}`
+      AND created_at >= ${begin} AND created_at < ${end}`
+  const lost = sql`
+    ${columns}, ${from} AS at, -1 AS uses, -${isFailure} AS failures, -${isInterruption} AS interruptions,
+    created_at AS last_used`
   const all = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
     WHERE NOT (${isFilled}) AND ${selected(sql, selection)}`
@@ -79,6 +90,18 @@ export const usageSums = (
         AND ${isUncut("hour", cutHours)}`,
     )
 
-  const parts = [...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]), ...cutHours.map(ofHour), all]
+  const cutHour = (hour: string) => {
+    if (hour !== hourOf(from)) return [ofHour(call, hour, endOf(hour))]
+    if (!losesLess(from) || edges.filter((edge) => hourOf(edge) === hour).length > 1) {
+      return [ofHour(call, from, endOf(hour))]
+    }
+    return [sums("hour", sql`hour = ${hour}`, sql`${from}`), ofHour(lost, hour, from)]
+  }
+
+  const parts = [
+    ...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]),
+    ...cutHours.flatMap(cutHour),
+    all,
+  ]
   return parts.reduce((left, right) => sql`${left} UNION ALL ${right}`)
 }

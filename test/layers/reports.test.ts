@@ -16,9 +16,9 @@ import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
-const noon = Date.UTC(2026, 10, 23, 12, 30)
+const noon = Date.UTC(2026, 10, 23, 12, 20)
 const HOUR = 3_600_000
-const ago = (millis: number) => Timestamp.fromEpochMillis(noon - millis)
+const ago = (millis: number, now = noon) => Timestamp.fromEpochMillis(now - millis)
 const days = (amount: number): TimeWindow => ({ amount, unit: "days" })
 
 type Events = ReadonlyArray<ToolUsageEvent>
@@ -111,6 +111,7 @@ const expectedRows = (
 const readAll = Effect.flatMap(UsageEvents, (events) => events.getNewest(AllProjects, 1_000_000))
 
 const windows = fc.oneof(
+  fc.record({ amount: fc.integer({ min: 1, max: 3 }), unit: fc.constant("hours" as const) }),
   fc.record({ amount: fc.integer({ min: 1, max: 72 }), unit: fc.constant("hours" as const) }),
   fc.record({ amount: fc.integer({ min: 1, max: 15 }), unit: fc.constant("days" as const) }),
 )
@@ -129,19 +130,22 @@ describe("the reports", () => {
   it("say what a walk over the calls says, on any calls", () =>
     fc.assert(
       fc.asyncProperty(
-        toolUses(noon, 20),
+        // Windows begin early or late within an hour.
+        fc.constantFrom(noon, noon + 0.5 * HOUR),
+        fc.constantFrom(0.1, 2, 20).chain((span) => toolUses(noon, span)),
         fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects),
         windows,
-        (uses, project, window) =>
+        (asked, uses, project, window) =>
           Effect.gen(function* () {
             const events = yield* recorded([...uses])
+            yield* TestClock.setTime(asked)
             const reports = yield* UsageReports
             const length = hours(window) * HOUR
             const inScope = events.filter((event) => project === AllProjects || event.project_hash === project)
-            const now = inScope.filter((event) => event.created_at >= ago(length))
-            const isComparable = events.some((event) => event.created_at <= ago(2 * length))
+            const now = inScope.filter((event) => event.created_at >= ago(length, asked))
+            const isComparable = events.some((event) => event.created_at <= ago(2 * length, asked))
             const earlier = inScope.filter(
-              (event) => event.created_at < ago(length) && event.created_at >= ago(2 * length),
+              (event) => event.created_at < ago(length, asked) && event.created_at >= ago(2 * length, asked),
             )
             const before = isComparable ? earlier : null
             const unit = hours(window) <= 48 ? "hour" : "day"
@@ -151,7 +155,7 @@ describe("the reports", () => {
               assert.strictEqual(Option.isSome(report), now.length > 0)
               if (Option.isNone(report)) continue
               const binUnit = dimension === "day" ? "hour" : unit
-              assert.deepStrictEqual(report.value.span, { from: ago(length), until: ago(0), unit })
+              assert.deepStrictEqual(report.value.span, { from: ago(length, asked), until: ago(0, asked), unit })
               assert.deepStrictEqual(report.value.total, expectedSums(now, binUnit, before?.length ?? null) as never)
               assert.deepStrictEqual(
                 report.value.rows,
@@ -183,7 +187,7 @@ describe("the reports", () => {
               const sorted = (counts: Map<string | null, number>) =>
                 byCount([...counts].map(([key, usage_count]) => ({ key, usage_count })))
               assert.deepStrictEqual(report.value, {
-                span: { from: ago(length), until: ago(0), unit },
+                span: { from: ago(length, asked), until: ago(0, asked), unit },
                 row: expectedRow(
                   tool,
                   own,
@@ -279,6 +283,29 @@ describe("the reports", () => {
       // What falls out of the time before is no longer counted.
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* previous, [["Bash", 1]])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.effect("do not name what was used in the window's first hour only before the window", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(noon)
+      const reports = yield* UsageReports
+      const anHour = { amount: 1, unit: "hours" } as const
+      yield* recordToolUse(toolUse({ toolName: "Read", usedAt: ago(HOUR + 1000) }))
+      yield* recordToolUse(toolUse({ usedAt: ago(HOUR + 1000), subagent: "Explore" }))
+      yield* recordToolUse(toolUse({ usedAt: ago(HOUR), subagent: "planner" }))
+      const { rows } = Option.getOrThrow(yield* reports.getReport("tool", projectA.hash, anHour))
+      assert.deepStrictEqual(
+        rows.map((row) => row.key),
+        ["Bash"],
+      )
+      const { subagents } = Option.getOrThrow(yield* reports.getToolReport("Bash", projectA.hash, anHour))
+      assert.deepStrictEqual(subagents, [{ key: "planner", usage_count: 1 }])
+      const events = yield* UsageEvents
+      assert.deepStrictEqual(yield* events.getUsageSince(projectA.hash, anHour), [
+        { tool_name: "Bash", usage_count: 1, failures: 0, last_used: ago(HOUR) },
+      ])
+      assert.isTrue(Option.isNone(yield* events.getUsageForTool("Read", projectA.hash, anHour)))
     }).pipe(Effect.provide(StoreMemory)),
   )
 

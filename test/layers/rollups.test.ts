@@ -72,6 +72,8 @@ const calls = fc
   )
 
 const windows = fc.oneof(
+  // So short that most of the calls are in the hours at their ends.
+  fc.record({ amount: fc.integer({ min: 1, max: 3 }), unit: fc.constant("hours" as const) }),
   fc.record({ amount: fc.integer({ min: 1, max: 60 }), unit: fc.constant("hours" as const) }),
   fc.record({ amount: fc.integer({ min: 1, max: 25 }), unit: fc.constant("days" as const) }),
 )
@@ -86,8 +88,13 @@ describe("the sums by day and hour", () => {
           before: calls,
           after: calls,
           project: selections,
-          // Windows begin within an hour, with one, or with a day.
-          asked: fc.constantFrom(now, Date.UTC(2026, 10, 23, 12), Date.UTC(2026, 10, 23)),
+          // Windows begin late or early within an hour, with one, or with a day.
+          asked: fc.constantFrom(
+            now,
+            Date.UTC(2026, 10, 23, 12, 12, 34),
+            Date.UTC(2026, 10, 23, 12),
+            Date.UTC(2026, 10, 23),
+          ),
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
           steps: fc.nat(4),

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { END, generateEvents, projectHash, toolName } from "../../bench/scaleData.mjs"
-import type { ProjectHash } from "../../src/domain/Project.ts"
+import { AllProjects, type ProjectHash } from "../../src/domain/Project.ts"
 import type { Timestamp } from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { type Store, StoreLive } from "../../src/layers/Store.ts"
@@ -136,9 +136,9 @@ describe("the work that a question makes", () => {
     "is bounded by its answer, and does not grow with the number of events",
     () =>
       Effect.gen(function* () {
-        // Some minutes into an hour, so that one is cut.
-        yield* TestClock.setTime(END)
         for (const events of [20_000, 80_000]) {
+          // Some minutes into an hour, so that one is cut.
+          yield* TestClock.setTime(END)
           const home = yield* storeOf(events)
           for (const [name, question] of Object.entries(questions)) {
             const { visits, plan } = yield* workOf(home, question)
@@ -153,6 +153,11 @@ describe("the work that a question makes", () => {
             // A session, or the part of an hour that is cut.
             assert.isAtMost(visits.tool_usage_events, 2 * SESSION_CALLS, name)
           }
+          yield* TestClock.setTime(END - 27 * 60_000)
+          const ofAll = UsageEvents.pipe(Effect.flatMap((store) => store.getUsageSince(AllProjects, days(7))))
+          const early = yield* workOf(home, ofAll)
+          const ofThreeMinutes = events / (90 * 24 * 20)
+          assert.isAtMost(early.visits.tool_usage_events, Math.ceil(ofThreeMinutes) + 1, "of a cut early in an hour")
           const { visits } = yield* workOf(home, questions["the most used tools of 90 days"])
           assert.isAbove(visits.usage_by_day, 500, "what is counted is counted")
         }
