@@ -183,6 +183,8 @@ describe("the reports on many calls", () => {
   it("fit on a terminal of 50 columns", () => {
     const further = [
       ["tools", "--all-projects"],
+      ["log", "--all-projects"],
+      ["log", "--all-projects", "--utc"],
       ["trend", "--all-projects", "--since", "30d", "--by", "day"],
       ["tool", "no-such-tool", "--all-projects"],
       ["top", "--since", "1h"],

@@ -32,8 +32,8 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
         ? renderTable(
             [
               { title: "WHEN", value: (row) => view.time(row.created_at) },
-              { title: "TOOL", value: (row) => row.tool_name },
-              { title: "TARGET", value: (row) => row.target ?? row.server_name ?? "" },
+              { title: "TOOL", value: (row) => row.tool_name, atLeast: 10 },
+              { title: "TARGET", value: (row) => row.target ?? row.server_name ?? "", atLeast: 8, dispensable: 3 },
               {
                 title: "OUTCOME",
                 value: outcome,
@@ -44,9 +44,11 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
                 align: "right",
                 value: took,
               },
-              ...(scope.selection === AllProjects ? [{ title: "PROJECT", value: projectName }] : []),
-              { title: "SUBAGENT", value: (row) => row.subagent ?? "" },
-              { title: "SESSION", value: (row) => row.session_id ?? "" },
+              ...(scope.selection === AllProjects
+                ? [{ title: "PROJECT", value: projectName, atLeast: 8, dispensable: 4 }]
+                : []),
+              { title: "SUBAGENT", value: (row) => row.subagent ?? "", atLeast: 8, dispensable: 2 },
+              { title: "SESSION", value: (row) => row.session_id ?? "", atLeast: 9, dispensable: 1 },
             ],
             rows,
             view,
