@@ -1,3 +1,4 @@
+import { resolve } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
@@ -66,7 +67,9 @@ export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, n
     }),
   ).pipe(
     Layer.provide(
-      NodeWorker.layer(() => new Thread(program, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES } })),
+      NodeWorker.layer(
+        () => new Thread(resolve(program), { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES } }),
+      ),
     ),
     Layer.orDie,
   )
