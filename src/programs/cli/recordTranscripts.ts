@@ -22,7 +22,7 @@ import {
   importTranscripts,
 } from "../importTranscripts.ts"
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
-import { progressBar } from "./progressBar.ts"
+import { progressBar, type Shown } from "./progressBar.ts"
 
 const BUSY_TIMEOUT_MILLIS = 5000
 
@@ -54,17 +54,26 @@ const ReadTranscripts = Layer.unwrapEffect(Effect.map(workerBeside, (program) =>
 /** The transcripts, and the store that their calls go to, which is made where it is missing. */
 export const TranscriptRecording = Layer.merge(RecordingStore, ReadTranscripts)
 
+interface DraftListener extends ImportListener {
+  /** All calls are there; what is left takes a while, and cannot be told part by part. */
+  readonly onAppended: Effect.Effect<void>
+}
+
 /** Shows on a terminal how far it is, and names what cannot be read. */
 export const showProgress = Effect.gen(function* () {
   const show = yield* progressBar
   let broken = 0
-  const listener: ImportListener = {
-    onProgress: ({ files, filesDone, bytes, bytesDone, calls }) =>
-      show({
+  let last: Shown = { doneBytes: 0, bytes: 0, text: "" }
+  const listener: DraftListener = {
+    onProgress: ({ files, filesDone, bytes, bytesDone, calls }) => {
+      last = {
         doneBytes: bytesDone,
         bytes,
         text: `${filesDone} of ${counted(files, "file")}  ${counted(calls, "call")}`,
-      }),
+      }
+      return show(last)
+    },
+    onAppended: Effect.suspend(() => show({ ...last, text: `${last.text}  putting them in order` })),
     onUnreadable: (error) => Effect.logWarning(error.message),
     onBrokenLine: (path, line) =>
       ++broken > NAMED_LINES ? Effect.void : Effect.logWarning(`${path}:${line} is no JSON and is left out`),
@@ -103,10 +112,14 @@ const intoStore = (paths: ReadonlyArray<string>, files: ReadonlyArray<Transcript
 
 /** What reads the transcripts has gone when the store is finished, and with it the memory that it takes. */
 const intoDraft = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
-  Effect.flatMap(showProgress, (listener) => appendTranscripts(paths, listener)).pipe(
+  Effect.flatMap(showProgress, (listener) =>
+    appendTranscripts(paths, listener).pipe(
+      Effect.provide(ReadTranscripts),
+      Effect.zipLeft(listener.onAppended),
+      Effect.flatMap(finishImport),
+    ),
+  ).pipe(
     Effect.scoped,
-    Effect.provide(ReadTranscripts),
-    Effect.flatMap(finishImport),
     (imported) => countReadBefore(files, imported),
     sayWhereItStopped,
     Effect.provide(Layer.provideMerge(StoreDraftLive, RecordingStore)),
