@@ -85,7 +85,7 @@ const storeOf = async (events) => {
     for (const event of generateEvents(events)) insert.run(event)
   })()
   database.exec(`
-    UPDATE rollup_state SET filled_to = 0, fill_until = ${events};
+    UPDATE rollup_state SET filled_to = 0, fill_until = ${events}, rolled_to = ${events};
     INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, usage_count, last_used_at)
     SELECT tool_name, 'builtin', 'global', 'bench', project_hash, count(*), max(created_at)
     FROM tool_usage_events GROUP BY tool_name, project_hash`)

@@ -9,6 +9,7 @@ import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and
 import { addTranscriptFiles } from "./migrations/0020_add_transcript_files.ts"
 import { addIdentityAndImportLedgers } from "./migrations/0021_add_identity_and_import_ledgers.ts"
 import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
+import { addRecentEventsLater } from "./migrations/0023_add_recent_events_later.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -19,6 +20,7 @@ export const migrations = {
   "0020_add_transcript_files": addTranscriptFiles,
   "0021_add_identity_and_import_ledgers": addIdentityAndImportLedgers,
   "0022_add_usage_rollups": addUsageRollups,
+  "0023_add_recent_events_later": addRecentEventsLater,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

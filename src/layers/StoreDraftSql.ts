@@ -11,7 +11,7 @@ import { inferScope, inferToolType } from "../domain/ToolName.ts"
 import type { CountedUses } from "../domain/usesByTool.ts"
 import { StoreDraft } from "../services/StoreDraft.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
-import { addToRollups } from "./addToRollups.ts"
+import { rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
@@ -111,7 +111,7 @@ const make = Effect.gen(function* () {
     const statements = parts.map(({ statement }) => String(statement))
     const isIndex = (statement: string) => /^CREATE (UNIQUE )?INDEX/.test(statement)
     const repeats = yield* Effect.forEach(statements.filter(isIndex), restoreIndex)
-    yield* addToRollups(sql, 0, Number.MAX_SAFE_INTEGER)
+    yield* rollUpRecent(sql)
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
     yield* Effect.forEach(

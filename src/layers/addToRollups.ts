@@ -11,6 +11,17 @@ export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: numb
     { discard: true },
   )
 
+/** Adds the newest events, that are not added yet, to the sums. */
+export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
+  Effect.gen(function* () {
+    const [state] = yield* sql`
+      SELECT rolled_to, (SELECT coalesce(max(id), 0) FROM tool_usage_events) AS last FROM rollup_state`
+    const [after, last] = [Number(state?.rolled_to), Number(state?.last)]
+    if (last <= after) return
+    yield* addToRollups(sql, after, last)
+    yield* sql`UPDATE rollup_state SET rolled_to = ${last}`
+  })
+
 const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 

@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Retention } from "../services/Retention.ts"
-import { withoutTriggers } from "./addToRollups.ts"
+import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { readPrunedBefore } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
@@ -76,7 +76,13 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
     ),
 
     begin: Effect.fn("Retention.begin")(
-      (day) => Effect.asVoid(sql`UPDATE rollup_state SET pruned_before = max(coalesce(pruned_before, ''), ${day})`),
+      // What is pruned must be one of the sums by then.
+      (day) =>
+        rollUpRecent(sql).pipe(
+          Effect.zipRight(sql`UPDATE rollup_state SET pruned_before = max(coalesce(pruned_before, ''), ${day})`),
+          Effect.asVoid,
+          inTransaction,
+        ),
       failingTo("begin to prune"),
     ),
 

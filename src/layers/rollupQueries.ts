@@ -7,7 +7,7 @@ import { RollupDrift } from "../domain/Rollups.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
 import { addToRollups } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
-import { seriesColumns } from "./rollupStatements.ts"
+import { isAdded, seriesColumns } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Bounds how long a step holds the write lock; a hook may be waiting for it. */
@@ -53,7 +53,7 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
         sum(success = 0 AND failure_kind IS 'interrupted') AS interruptions,
         sum(coalesce(duration_ms, 0)) AS duration_ms
-      FROM tool_usage_events, rollup_state WHERE id <= filled_to OR id > fill_until
+      FROM tool_usage_events, rollup_state WHERE ${sql.literal(isAdded("id"))}
       GROUP BY ${series}, 7) fold
     ON sums.${sql(period)} = fold.period AND ${isSameSeries}
     WHERE (sums.uses IS NOT fold.uses OR sums.failures IS NOT fold.failures OR sums.last_used IS NOT fold.last_used
@@ -72,7 +72,8 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
     yield* sql`DELETE FROM usage_by_hour`
     yield* sql`DELETE FROM usage_by_day WHERE day >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
     yield* sql`
-      UPDATE rollup_state SET filled_to = 0, fill_until = (SELECT coalesce(max(id), 0) FROM tool_usage_events)`
+      UPDATE rollup_state SET filled_to = 0, (fill_until, rolled_to) = (
+        SELECT coalesce(max(id), 0), coalesce(max(id), 0) FROM tool_usage_events)`
   }).pipe(inTransaction)
 
   return {

@@ -32,6 +32,8 @@ const shares = (call: string): ReadonlyArray<string> => [
   ...bucketColumns.map((_, place) => inBucket(place, call)),
 ]
 
+const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${share})`).join(", ")
+
 const isOfSeries = (call: string) => seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
 
 const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
@@ -41,7 +43,17 @@ const upsert = (table: string, period: string, source: string) => `
   ${source}
   ON CONFLICT (series_id, ${period}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
 
-const createTables = [
+/**
+ * The ids of events that the sums hold. Between `filled_to` and `fill_until` are events that are older than the sums and still
+ * to be added; after `rolled_to` are the newest, which are added some at a time: to change a page of each table of sums
+ * for each event would make recording it half as slow again.
+ */
+export const isAdded = (id: string): string => `(${id} <= filled_to OR ${id} > fill_until AND ${id} <= rolled_to)`
+
+/** So many events at most are not added yet. */
+const MOST_RECENT = 128
+
+const createTables: ReadonlyArray<string> = [
   `CREATE TABLE usage_series (id INTEGER PRIMARY KEY, ${seriesColumns.map((name) => `${name} TEXT`).join(", ")})`,
   `CREATE INDEX idx_usage_series_tool ON usage_series(${seriesColumns.join(", ")})`,
   "CREATE INDEX idx_usage_series_project ON usage_series(project_hash)",
@@ -52,10 +64,26 @@ const createTables = [
         ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
         PRIMARY KEY (series_id, ${period})) WITHOUT ROWID`,
   ),
-  // One row. The sums hold the events up to `filled_to` and those after `fill_until`; between them are old events that are
-  // still to be added.
   "CREATE TABLE rollup_state (filled_to INTEGER NOT NULL, fill_until INTEGER NOT NULL, pruned_before TEXT)",
 ]
+
+const addSeries = (range: string) => `
+  INSERT INTO usage_series (${seriesColumns.join(", ")})
+  SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
+  WHERE ${range} AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`
+
+/** The sums of the events of a range, by series and period. */
+const foldEvents = (range: string, characters: number) => `
+  SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at), ${sumsOf(shares("e"))}
+  FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
+  WHERE ${range} GROUP BY s.id, period`
+
+const beforeNew = "e.id > (SELECT rolled_to FROM rollup_state) AND e.id < new.id"
+
+const addRecent = `
+  ${addSeries(beforeNew)};
+  ${periods.map(({ table, period, characters }) => upsert(table, period, foldEvents(beforeNew, characters))).join("")}
+  UPDATE rollup_state SET rolled_to = new.id - 1;`
 
 const addNew = `
   INSERT INTO usage_series (${seriesColumns.join(", ")})
@@ -84,23 +112,27 @@ ${periods
       UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
         SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
         WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
-          AND (s.id <= filled_to OR s.id > fill_until)) END
+          AND ${isAdded("s.id")}) END
       WHERE ${row};`
   })
   .join("")}`
 
-const isOldAdded = "(SELECT old.id <= filled_to OR old.id > fill_until FROM rollup_state)"
+const isOfAdded = (call: "new" | "old") => `(SELECT ${isAdded(`${call}.id`)} FROM rollup_state)`
 
 const keepPruned = `
   CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
   WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`
 
 const triggers = {
-  roll_up_event: `AFTER INSERT ON tool_usage_events BEGIN ${addNew} END`,
-  roll_back_event: `AFTER DELETE ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} END`,
+  roll_up_recent: `
+    AFTER INSERT ON tool_usage_events WHEN new.id > (SELECT rolled_to + ${MOST_RECENT} FROM rollup_state)
+    BEGIN ${addRecent} END`,
+  // Ids rise, unless they are given by hand.
+  roll_up_late: `AFTER INSERT ON tool_usage_events WHEN ${isOfAdded("new")} BEGIN ${addNew} END`,
+  roll_back_event: `AFTER DELETE ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} END`,
   roll_over_event: `
     AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
-    ON tool_usage_events WHEN ${isOldAdded} BEGIN ${takeOldAway} ${addNew} END`,
+    ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} ${addNew} END`,
 }
 
 /** The triggers that keep the sums in the same statement as the event. */
@@ -110,12 +142,10 @@ export const createTriggers: ReadonlyArray<string> = Object.entries(triggers).ma
 export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((name) => `DROP TRIGGER ${name}`)
 
 /**
- * Makes the tables of sums, empty, and what keeps them. A pruned call that comes again, as from an old transcript, is one of
- * the sums still, and its own row is not to come back.
+ * Makes the tables of sums, empty. A pruned call that comes again, as from an old transcript, is one of the sums still, and
+ * its own row is not to come back.
  */
-export const createRollups: ReadonlyArray<string> = [...createTables, ...createTriggers, keepPruned]
-
-const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${share})`).join(", ")
+export const createRollups: ReadonlyArray<string> = [...createTables, keepPruned]
 
 /**
  * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
@@ -123,10 +153,7 @@ const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${s
  */
 export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; readonly isOfRange: boolean }> = [
   {
-    statement: `
-      INSERT INTO usage_series (${seriesColumns.join(", ")})
-      SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
-      WHERE e.id > ? AND e.id <= ? AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`,
+    statement: addSeries("e.id > ? AND e.id <= ?"),
     isOfRange: true,
   },
   {
@@ -135,11 +162,7 @@ export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; rea
     isOfRange: false,
   },
   {
-    statement: `
-      INSERT INTO new_sums
-      SELECT s.id, substr(e.created_at, 1, 13) AS hour, max(e.created_at), ${sumsOf(shares("e"))}
-      FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
-      WHERE e.id > ? AND e.id <= ? GROUP BY s.id, hour`,
+    statement: `INSERT INTO new_sums ${foldEvents("e.id > ? AND e.id <= ?", 13)}`,
     isOfRange: true,
   },
   ...periods.map(({ table, period, characters }) => ({

@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { addToRollups, withoutTriggers } from "./addToRollups.ts"
+import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 
@@ -32,7 +32,7 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
       const before = yield* lastId
       const inserted = yield* withoutTriggers(sql)(insertEvents(uses))
-      yield* addToRollups(sql, before, yield* lastId)
+      yield* rollUpRecent(sql)
       return inserted === uses.length ? uses : yield* insertedAfter(uses, before)
     }, failingTo("insert the events of calls")),
   }

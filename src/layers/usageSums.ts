@@ -28,8 +28,8 @@ const endOf = (prefix: string) => `${prefix}~`
 /**
  * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
  * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
- * of the rows are those of the calls, to the digit. There are single calls only for a session, and while old events are
- * still to be added to the sums.
+ * of the rows are those of the calls, to the digit. The newest calls, which the sums do not hold yet, are single as well.
+ * There are single calls only for a session, and while old events are still to be added to the sums.
  *
  * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
  * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
@@ -71,7 +71,11 @@ export const usageSums = (
     ${everyProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
     WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : ofSeries}
-      AND created_at >= ${begin} AND created_at < ${end}`
+      AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to`
+  // The sign keeps SQLite from another index than that of the ids.
+  const recent = sql`
+    SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
+    WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)})`
   const lost = sql`
     ${columns}, ${from} AS at, -1 AS uses, -${isFailure} AS failures, -${isInterruption} AS interruptions,
     created_at AS last_used`
@@ -101,6 +105,7 @@ export const usageSums = (
   const parts = [
     ...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]),
     ...cutHours.flatMap(cutHour),
+    recent,
     all,
   ]
   return parts.reduce((left, right) => sql`${left} UNION ALL ${right}`)

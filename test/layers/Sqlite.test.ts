@@ -5,8 +5,10 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { migrations } from "../../src/layers/Migrations.ts"
+import { dropTriggers } from "../../src/layers/rollupStatements.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { withImmediateTransaction } from "../../src/layers/withImmediateTransaction.ts"
 import { homeAt } from "../support/home.ts"
@@ -90,6 +92,37 @@ describe("SqliteLive", () => {
         fresh.map((row) => row.name),
       )
     }).pipe(Effect.provide(live(home)))
+  })
+
+  it.effect("takes the sums of a store over that was filled when each event was added at once", () => {
+    const home = freshHome()
+    const insert = (sql: SqlClient.SqlClient) => sql`
+      INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('Bash', '2026-11-23 12:00:00')`
+    const sums = (sql: SqlClient.SqlClient) =>
+      sql`SELECT uses FROM usage_by_hour UNION ALL SELECT uses FROM usage_by_day`
+    return Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* insert(sql)
+        yield* rollUpRecent(sql)
+      }).pipe(Effect.provide(live(home)))
+      const older = new Database(join(home, "tooltrail.db"))
+      for (const statement of dropTriggers) older.exec(statement)
+      older.exec(`
+        ALTER TABLE rollup_state DROP COLUMN rolled_to;
+        CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END;
+        CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END;
+        DELETE FROM effect_sql_migrations WHERE migration_id >= 23`)
+      older.close()
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* insert(sql)
+        yield* rollUpRecent(sql)
+        assert.deepStrictEqual(yield* sums(sql), [{ uses: 2 }, { uses: 2 }])
+        yield* sql`DELETE FROM tool_usage_events WHERE id = 1`
+        assert.deepStrictEqual(yield* sums(sql), [{ uses: 1 }, { uses: 1 }])
+      }).pipe(Effect.provide(live(home)))
+    })
   })
 
   it.effect("removes the drafts of processes that were killed", () => {

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as fc from "fast-check"
 import { extractServerName } from "../../src/domain/ToolName.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { StoreDraftLive } from "../../src/layers/StoreDraftSql.ts"
 import { appendInPieces } from "../../src/programs/importIntoDraft.ts"
@@ -17,6 +18,7 @@ const Draft = Layer.fresh(StoreDraftLive)
 
 const stored = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  yield* rollUpRecent(sql)
   const without =
     (...columns: ReadonlyArray<string>) =>
     (rows: ReadonlyArray<object>) =>

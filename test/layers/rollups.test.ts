@@ -8,11 +8,12 @@ import * as fc from "fast-check"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
-import { projectA, projectB, toolUses } from "../support/toolUses.ts"
+import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
 const now = Date.UTC(2026, 10, 23, 12, 34, 56)
 
@@ -98,8 +99,9 @@ describe("the sums by day and hour", () => {
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
           steps: fc.nat(4),
+          areAllAdded: fc.boolean(),
         }),
-        ({ before, after, project, asked, window, deletedShare, steps }) =>
+        ({ before, after, project, asked, window, deletedShare, steps, areAllAdded }) =>
           Effect.gen(function* () {
             yield* TestClock.setTime(asked)
             const sql = yield* SqlClient.SqlClient
@@ -110,6 +112,7 @@ describe("the sums by day and hour", () => {
             yield* Effect.repeatN(rollups.fillStep(3), steps)
             // They come in any order of their times, and so late as well.
             yield* Effect.forEach(after, recordToolUse, { discard: true })
+            if (areAllAdded) yield* rollUpRecent(sql)
             yield* sql`DELETE FROM tool_usage_events WHERE id % ${deletedShare} = 0`
             yield* sql`
               UPDATE tool_usage_events SET agent = NULL, success = 0, created_at = datetime(created_at, '-1 hours')
@@ -119,10 +122,34 @@ describe("the sums by day and hour", () => {
             yield* fillAll
             assert.deepStrictEqual(yield* rollups.findDrift, [])
             yield* assertSameAnswers(project, window)
+            yield* rollUpRecent(sql)
+            assert.deepStrictEqual(yield* rollups.findDrift, [])
+            yield* assertSameAnswers(project, window)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
       { numRuns: 60, seed: 20_261_123 },
     ))
+
+  it.effect("leave at most 128 events to be added, whatever their times, and no event under an old id", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const sql = yield* SqlClient.SqlClient
+      const rollups = yield* UsageRollups
+      const added = Effect.map(sql`SELECT coalesce(sum(uses), 0) AS uses FROM usage_by_day`, ([row]) => row?.uses)
+      for (let n = 1; n <= 300; n++) {
+        const age = n % 7 === 0 ? -1e12 : n % 5 === 0 ? 1e9 : 0
+        yield* recordToolUse(toolUse({ usedAt: Timestamp.fromEpochMillis(now - age) }))
+        assert.isAtMost(n - Number(yield* added), 128)
+      }
+      assert.strictEqual(yield* added, 256)
+      yield* sql`DELETE FROM tool_usage_events WHERE id = 3`
+      assert.strictEqual(yield* added, 255)
+      yield* sql`INSERT INTO tool_usage_events (id, tool_name, created_at) VALUES (3, 'Bash', '2026-11-23 12:00:00')`
+      assert.strictEqual(yield* added, 256)
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+      yield* assertSameAnswers(AllProjects, { amount: 1, unit: "hours" })
+    }).pipe(Effect.provide(StoreMemory)),
+  )
 
   it.effect("that were changed by hand are found, and made anew", () =>
     Effect.gen(function* () {
@@ -131,6 +158,7 @@ describe("the sums by day and hour", () => {
       const rollups = yield* UsageRollups
       const [uses] = fc.sample(fc.array(toolUses(now, 3), { minLength: 5 }), { numRuns: 1, seed: 1 })
       yield* Effect.forEach((uses ?? []).flat(), recordToolUse, { discard: true })
+      yield* rollUpRecent(sql)
       assert.deepStrictEqual(yield* rollups.findDrift, [])
       yield* sql`UPDATE usage_by_day SET uses = uses + 1 WHERE series_id = 1`
       yield* sql`DELETE FROM usage_by_hour WHERE series_id = 2`

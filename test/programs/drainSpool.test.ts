@@ -10,6 +10,7 @@ import * as fc from "fast-check"
 import { PersistenceError } from "../../src/domain/PersistenceError.ts"
 import type { SpooledCall } from "../../src/domain/SpooledCall.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { SpoolFiles } from "../../src/layers/SpoolFiles.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { drainSpool } from "../../src/programs/drainSpool.ts"
@@ -73,6 +74,7 @@ const collectLogs = () => {
 
 const stored = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  yield* rollUpRecent(sql)
   return {
     events: yield* sql`SELECT * FROM tool_usage_events ORDER BY id`,
     // An id that an upsert did not need is not given again, so only their order is the same.
@@ -281,7 +283,7 @@ describe("drainSpool", () => {
     return Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const [pages] = yield* sql`PRAGMA page_count`
-      yield* sql.unsafe(`PRAGMA max_page_count = ${Number(pages?.page_count) + 3}`)
+      yield* sql.unsafe(`PRAGMA max_page_count = ${Number(pages?.page_count) + 1}`)
       const sizes: Array<number> = []
       const watched = yield* watchedSpool((calls) => Effect.sync(() => void sizes.push(calls)))
       const error = yield* Effect.flip(Effect.provideService(drainSpool(), Spool, watched))

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
@@ -12,6 +13,7 @@ import { toolUse, toolUses } from "../support/toolUses.ts"
 
 const stored = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  yield* rollUpRecent(sql)
   return {
     events: yield* sql`SELECT * FROM tool_usage_events ORDER BY id`,
     registry: yield* sql`SELECT * FROM tool_registry ORDER BY name, project_hash`,

@@ -2,7 +2,10 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { createRollups } from "../rollupStatements.ts"
 
-/** The sums are empty at first: what a store holds already is added in steps, so that nobody waits for all of it. */
+/**
+ * The sums are empty at first: what a store holds already is added in steps, so that nobody waits for all of it. The next
+ * migration makes the triggers that keep them.
+ */
 export const addUsageRollups = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* Effect.forEach(createRollups, (statement) => sql.unsafe(statement), { discard: true })
