@@ -165,14 +165,15 @@ export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; rea
     statement: `INSERT INTO new_sums ${foldEvents("e.id > ? AND e.id <= ?", 13)}`,
     isOfRange: true,
   },
-  ...periods.map(({ table, period, characters }) => ({
+  { statement: upsert("usage_by_hour", "hour", "SELECT * FROM new_sums WHERE true"), isOfRange: false },
+  {
     statement: upsert(
-      table,
-      period,
-      `SELECT series_id, substr(hour, 1, ${characters}) AS period, max(last_used), ${sumsOf(sumColumns)}
-       FROM new_sums WHERE true GROUP BY series_id, period`,
+      "usage_by_day",
+      "day",
+      `SELECT series_id, substr(hour, 1, 10) AS day, max(last_used), ${sumsOf(sumColumns)}
+       FROM new_sums WHERE true GROUP BY series_id, day`,
     ),
     isOfRange: false,
-  })),
+  },
   { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
