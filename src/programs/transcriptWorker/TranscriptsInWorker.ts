@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
@@ -24,13 +25,15 @@ const YOUNG_MEGABYTES = 6
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
- * one reads as well. Few transcripts are read here only. `program` is the worker's file.
+ * one reads as well. Few transcripts are read here only, and all where the worker's file `program` is missing: a pool tries to
+ * start a worker for ever.
  */
 export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, never, Transcripts> =>
   Layer.scoped(
     Transcripts,
     Effect.gen(function* () {
       const here = yield* Transcripts
+      if (!existsSync(program)) return here
       const pool = yield* Worker.makePool<ReadRequest, ReadAnswer, never>({
         minSize: 0,
         maxSize: 1,
