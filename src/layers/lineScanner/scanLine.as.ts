@@ -102,7 +102,6 @@ function byteAt(at: usize): u32 {
   return load<u8>(at)
 }
 
-// @ts-ignore: decorator
 @inline
 function skipSpace(at: usize): usize {
   while (byteAt(at) === SPACE || byteAt(at) === TAB) at++
@@ -135,7 +134,6 @@ function endOfText(at: usize, hasEscapes: bool): usize {
 }
 
 /** Reads a text that has no escapes. */
-// @ts-ignore: decorator
 @inline
 function readText(at: usize): usize {
   if (byteAt(at) !== QUOTE) return UNSURE
@@ -145,7 +143,6 @@ function readText(at: usize): usize {
 }
 
 /** Goes over a text. */
-// @ts-ignore: decorator
 @inline
 function skipText(at: usize): usize {
   if (byteAt(at) !== QUOTE) return UNSURE
@@ -192,7 +189,6 @@ function skipScalar(at: usize): usize {
 }
 
 /** From behind a key to the value. */
-// @ts-ignore: decorator
 @inline
 function skipColon(at: usize): usize {
   if (at === UNSURE) return UNSURE
