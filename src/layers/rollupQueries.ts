@@ -7,7 +7,7 @@ import { RollupDrift } from "../domain/Rollups.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
 import { addToRollups } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
-import { isAdded, seriesColumns } from "./rollupStatements.ts"
+import { isAdded, isOfSeries } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Bounds how long a step holds the write lock; a hook may be waiting for it. */
@@ -41,24 +41,30 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       return last !== null && last < fill_until
     }).pipe(inTransaction)
 
-  const series = sql.csv(seriesColumns.map((column) => sql`${sql(column)}`))
-  const isSameSeries = sql.and(seriesColumns.map((column) => sql`sums.${sql(column)} IS fold.${sql(column)}`))
+  const kept = (column: string) => sql`max(${sql(column)}) FILTER (WHERE is_sum)`
+  const expected = (column: string) => sql`max(${sql(column)}) FILTER (WHERE NOT is_sum)`
+  const isOff = sql.or(
+    ["uses", "failures", "interruptions", "duration_ms", "last_used"].map(
+      (column) => sql`${kept(column)} IS NOT ${expected(column)}`,
+    ),
+  )
 
+  // The sums and what the events fold to, put together and sorted: a full join would compare each with each.
   const driftOf = (table: "usage_by_day" | "usage_by_hour", period: "day" | "hour", characters: number) => sql`
-    SELECT coalesce(sums.${sql(period)}, fold.period) AS period, coalesce(sums.tool_name, fold.tool_name) AS tool_name,
-      coalesce(sums.project_hash, fold.project_hash) AS project_hash, sums.uses, coalesce(fold.uses, 0) AS expected_uses
-    FROM (SELECT * FROM ${sql(table)} JOIN usage_series ON id = series_id) sums
-    FULL JOIN (
-      SELECT ${series}, substr(created_at, 1, ${characters}) AS period, count(*) AS uses, max(created_at) AS last_used,
-        sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
-        sum(success = 0 AND failure_kind IS 'interrupted') AS interruptions,
-        sum(coalesce(duration_ms, 0)) AS duration_ms
-      FROM tool_usage_events, rollup_state WHERE ${sql.literal(isAdded("id"))}
-      GROUP BY ${series}, 7) fold
-    ON sums.${sql(period)} = fold.period AND ${isSameSeries}
-    WHERE (sums.uses IS NOT fold.uses OR sums.failures IS NOT fold.failures OR sums.last_used IS NOT fold.last_used
-        OR sums.interruptions IS NOT fold.interruptions OR sums.duration_ms IS NOT fold.duration_ms)
-      AND coalesce(sums.${sql(period)}, fold.period) >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
+    SELECT period, tool_name, project_hash, ${kept("uses")} AS uses, coalesce(${expected("uses")}, 0) AS expected_uses
+    FROM (
+      SELECT true AS is_sum, series_id, tool_name, project_hash, ${sql(period)} AS period, uses, failures, interruptions,
+        duration_ms, last_used
+      FROM ${sql(table)} JOIN usage_series ON id = series_id
+      UNION ALL
+      SELECT false, s.id, e.tool_name, e.project_hash, substr(e.created_at, 1, ${characters}) AS period, count(*),
+        sum(e.success = 0 AND e.failure_kind IS NOT 'interrupted'), sum(e.success = 0 AND e.failure_kind IS 'interrupted'),
+        sum(coalesce(e.duration_ms, 0)), max(e.created_at)
+      FROM rollup_state CROSS JOIN tool_usage_events e LEFT JOIN usage_series s ON ${sql.literal(isOfSeries("e"))}
+      WHERE ${sql.literal(isAdded("e.id"))}
+      GROUP BY s.id, e.tool_name, e.project_hash, 5)
+    WHERE period >= (SELECT coalesce(pruned_before, '') FROM rollup_state)
+    GROUP BY series_id, tool_name, project_hash, period HAVING ${isOff}`
 
   const drift = SqlSchema.findAll({
     Request: Schema.Void,

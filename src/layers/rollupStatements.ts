@@ -34,7 +34,8 @@ const shares = (call: string): ReadonlyArray<string> => [
 
 const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${share})`).join(", ")
 
-const isOfSeries = (call: string) => seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
+export const isOfSeries = (call: string) =>
+  seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
 
 const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
 

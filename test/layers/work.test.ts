@@ -15,6 +15,7 @@ import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
 import { toolUse } from "../support/toolUses.ts"
@@ -163,5 +164,20 @@ describe("the work that a question makes", () => {
         }
       }),
     60_000,
+  )
+
+  it.effect("goes through the events once for each table of sums where the sums are proved", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(END)
+      const events = 5000
+      const home = yield* storeOf(events)
+      const { visits, plan } = yield* workOf(
+        home,
+        Effect.flatMap(UsageRollups, ({ findDrift }) => findDrift),
+      )
+      assert.strictEqual(visits.tool_usage_events, 2 * events)
+      // It would go through one side again for each row of the other.
+      for (const line of plan) assert.notInclude(line, "RIGHT-JOIN")
+    }),
   )
 })
