@@ -32,12 +32,18 @@ export const makeInsertRows = <Row>(
       INSERT OR FAIL INTO ${into} (${columns.join(", ")}) VALUES ${Array.from({ length: size }, () => row).join(", ")}
       ${onConflict}`,
   }))
+  /** `flatMap` takes as long as SQLite does. */
+  const parametersOf = (rows: ReadonlyArray<Row>, from: number, to: number): Array<Value> => {
+    const parameters: Array<Value> = []
+    for (let place = from; place < to; place++) parameters.push(...values(rows[place] as Row))
+    return parameters
+  }
   return Effect.fnUntraced(function* (rows) {
     let changed = 0
     let done = 0
     for (const { size, statement } of statements) {
       for (; done + size <= rows.length; done += size) {
-        const result = yield* sql.unsafe(statement, rows.slice(done, done + size).flatMap(values)).raw
+        const result = yield* sql.unsafe(statement, parametersOf(rows, done, done + size)).raw
         changed += (result as { readonly changes: number }).changes
       }
     }
