@@ -175,6 +175,8 @@ type OpenCall = (typeof Carried.Type)["open"][number]
 export class TranscriptFollower {
   readonly #sessionStarts: Map<string, string>
   readonly #open: Map<string, OpenCall>
+  /** The open call that was asked for last. It is none of the others; most results follow right upon their calls. */
+  #newest: OpenCall | undefined
   /** The type of all subagents that speak, where the entries do not say it. */
   readonly #subagent: string | null
 
@@ -198,12 +200,24 @@ export class TranscriptFollower {
 
   /** What the next follower needs, as text. */
   get carried(): string {
-    return JSON.stringify({ sessionStarts: [...this.#sessionStarts], open: [...this.#open.values()] })
+    const open = this.#newest === undefined ? this.#open.values() : [...this.#open.values(), this.#newest]
+    return JSON.stringify({ sessionStarts: [...this.#sessionStarts], open: [...open] })
   }
 
   /** How many calls have no result yet. */
   get openCalls(): number {
-    return this.#open.size
+    return this.#open.size + (this.#newest === undefined ? 0 : 1)
+  }
+
+  #begin(call: OpenCall): void {
+    if (this.#newest !== undefined) this.#open.set(this.#newest.toolUseId, this.#newest)
+    if (this.#open.size > 0) this.#open.delete(call.toolUseId)
+    this.#newest = call
+  }
+
+  #end(toolUseId: string): void {
+    if (this.#newest?.toolUseId === toolUseId) this.#newest = undefined
+    else this.#open.delete(toolUseId)
   }
 
   /** Takes the next entry, and adds the calls that it finishes. A call is used when its result arrives, as for the hook. */
@@ -214,13 +228,13 @@ export class TranscriptFollower {
     }
     for (const { toolUseId, toolName, target } of entry.requested) {
       const subagent = entry.subagent ?? this.#subagent
-      this.#open.set(toolUseId, { toolUseId, toolName, target, sessionId, millis, subagent })
+      this.#begin({ toolUseId, toolName, target, sessionId, millis, subagent })
     }
     for (const { toolUseId, failureKind } of entry.results) {
-      const call = this.#open.get(toolUseId)
+      const call = this.#newest?.toolUseId === toolUseId ? this.#newest : this.#open.get(toolUseId)
       const usedAt = millis ?? call?.millis ?? null
       if (call === undefined || usedAt === null) continue
-      this.#open.delete(toolUseId)
+      this.#end(toolUseId)
       const durationMs = millis === null || call.millis === null || millis < call.millis ? null : millis - call.millis
       const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
       finished.push({ call, failureKind, millis: usedAt, durationMs, sessionStart })

@@ -61,10 +61,7 @@ const make = Effect.gen(function* () {
   }
 
   /** The projects of all sessions that the calls are of. */
-  const resolveProjects = Effect.fn("Transcripts.resolveProjects")(function* (
-    path: string,
-    calls: ReadonlyArray<TranscriptCall>,
-  ) {
+  const resolveProjects = Effect.fnUntraced(function* (path: string, calls: ReadonlyArray<TranscriptCall>) {
     const projects = new Map<string | null, Project | undefined>()
     for (const call of calls) {
       const { sessionId } = call.call
@@ -75,10 +72,9 @@ const make = Effect.gen(function* () {
     return projects
   })
 
-  const readOn = Effect.fn("Transcripts.readOn")(function* ({ path, read }: TranscriptPlace) {
-    const { calls, ...part } = yield* Effect.suspend(() =>
-      attempt(path, () => readLines(path, read, noteSubagent(path))),
-    )
+  /** Some ten thousand times in a row, and so without a span. */
+  const readOn = Effect.fnUntraced(function* ({ path, read }: TranscriptPlace) {
+    const { calls, ...part } = yield* attempt(path, () => readLines(path, read, noteSubagent(path)))
     const projects = yield* resolveProjects(path, calls)
     return {
       ...part,

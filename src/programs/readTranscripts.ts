@@ -7,7 +7,7 @@ import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 
 /** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
 const GROUP_BYTES = 4_000_000
-const GROUPS_AHEAD = 8
+const GROUPS_AHEAD = 5
 
 const groupsOf = (files: ReadonlyArray<TranscriptFile>): ReadonlyArray<ReadonlyArray<TranscriptFile>> => {
   const groups: Array<Array<TranscriptFile>> = []
@@ -36,6 +36,20 @@ const partsFrom = (first: TranscriptPart) => {
     : Stream.concat(Stream.succeed(first), Stream.buffer(Stream.unfoldEffect(first, following), { capacity: 2 }))
 }
 
+type Reading = Either.Either<TranscriptPart, UnreadableTranscript>
+
+const allFrom = Either.match({
+  onLeft: (error: UnreadableTranscript) => Stream.succeed<Reading>(Either.left(error)),
+  onRight: (first: TranscriptPart) =>
+    partsFrom(first).pipe(
+      Stream.map((part): Reading => Either.right(part)),
+      Stream.catchAll((error) => Stream.succeed<Reading>(Either.left(error))),
+    ),
+})
+
+/** Whether no part follows. */
+const isWhole = Either.match({ onLeft: () => true, onRight: ({ isEnd }: TranscriptPart) => isEnd })
+
 /**
  * The parts of transcripts, file after file in their order, and what of them cannot be read. `known` says by path how far
  * they are read already.
@@ -43,7 +57,7 @@ const partsFrom = (first: TranscriptPart) => {
 export const readTranscripts = (
   files: ReadonlyArray<TranscriptFile>,
   known: ReadonlyMap<string, ReadTranscript>,
-): Stream.Stream<Either.Either<TranscriptPart, UnreadableTranscript>, never, Transcripts> =>
+): Stream.Stream<Reading, never, Transcripts> =>
   Stream.fromIterable(groupsOf(files)).pipe(
     Stream.mapEffect(
       (group) =>
@@ -52,15 +66,7 @@ export const readTranscripts = (
         ),
       { concurrency: GROUPS_AHEAD },
     ),
-    Stream.flattenIterables,
-    Stream.flatMap(
-      Either.match({
-        onLeft: (error) => Stream.succeed(Either.left(error)),
-        onRight: (first) =>
-          partsFrom(first).pipe(
-            Stream.map(Either.right),
-            Stream.catchAll((error) => Stream.succeed(Either.left(error))),
-          ),
-      }),
+    Stream.flatMap((firsts) =>
+      firsts.every(isWhole) ? Stream.fromIterable(firsts) : Stream.flatMap(Stream.fromIterable(firsts), allFrom),
     ),
   )

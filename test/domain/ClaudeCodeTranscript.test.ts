@@ -119,6 +119,28 @@ describe("a transcript", () => {
     assert.isTrue(Option.isNone(TranscriptFollower.resume("no", null)))
   })
 
+  it("pairs each result with the newest call of its id that is open, in whatever order they come", () => {
+    const step = fc.record({ id: fc.constantFrom("a", "b", "c"), isCall: fc.boolean(), goesOn: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const open = new Map<string, number>()
+        let follower = TranscriptFollower.begin(null)
+        for (const [millis, { id, isCall, goesOn }] of steps.entries()) {
+          const since = open.get(id)
+          const calls = follow([isCall ? callLine(id, { millis }) : resultLine(id, { millis })], follower)
+          if (isCall) open.set(id, millis)
+          else open.delete(id)
+          assert.deepStrictEqual(
+            calls.map(({ toolUseId, durationMs }) => [toolUseId, durationMs]),
+            isCall || since === undefined ? [] : [[id, millis - since]],
+          )
+          if (goesOn) follower = Option.getOrThrow(TranscriptFollower.resume(follower.carried, null))
+          assert.strictEqual(follower.openCalls, open.size)
+        }
+      }),
+    )
+  })
+
   it("leaves out a duration that would be negative, and a time that is none", () => {
     const [backwards, timeless] = follow([
       callLine("a", { millis: 5000 }),
