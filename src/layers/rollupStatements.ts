@@ -16,23 +16,33 @@ const periods = [
 const inBucket = (place: number, call: string): string => {
   const above = durationBounds[place - 1]
   const below = durationBounds[place]
-  const bounds = [
+  return [
     ...(above === undefined ? [] : [`${call}.duration_ms >= ${above}`]),
     ...(below === undefined ? [] : [`${call}.duration_ms < ${below}`]),
-  ]
-  return `coalesce(${bounds.join(" AND ")}, 0)`
+  ].join(" AND ")
 }
 
-/** What one call adds to each of the sums. `call` is the alias of its row. */
-const shares = (call: string): ReadonlyArray<string> => [
-  "1",
-  `(${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted')`,
-  `(${call}.success = 0 AND ${call}.failure_kind IS 'interrupted')`,
-  `coalesce(${call}.duration_ms, 0)`,
-  ...bucketColumns.map((_, place) => inBucket(place, call)),
-]
+/** What each of the sums counts, but for that of durations. `call` is the alias of a call's row. */
+const conditions = (call: string): Record<string, string> => ({
+  uses: "true",
+  failures: `${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted'`,
+  interruptions: `${call}.success = 0 AND ${call}.failure_kind IS 'interrupted'`,
+  ...Object.fromEntries(bucketColumns.map((column, place) => [column, inBucket(place, call)])),
+})
 
-const sumsOf = (shares: ReadonlyArray<string>) => shares.map((share) => `sum(${share})`).join(", ")
+/** What one call adds to each of the sums. */
+const shares = (call: string): ReadonlyArray<string> => {
+  const counted = conditions(call)
+  return sumColumns.map((column) => `coalesce(${counted[column] ?? `${call}.duration_ms`}, 0)`)
+}
+
+/** What many calls add, which SQLite has sooner than the sums of their shares. */
+const sharesOfAll = (call: string): ReadonlyArray<string> => {
+  const counted = conditions(call)
+  return sumColumns.map((column) =>
+    column in counted ? `count(*) FILTER (WHERE ${counted[column]})` : `coalesce(sum(${call}.duration_ms), 0)`,
+  )
+}
 
 export const isOfSeries = (call: string) =>
   seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
@@ -75,7 +85,7 @@ const addSeries = (range: string) => `
 
 /** The sums of the events of a range, by series and period. */
 const foldEvents = (range: string, characters: number) => `
-  SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at), ${sumsOf(shares("e"))}
+  SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at), ${sharesOfAll("e").join(", ")}
   FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
   WHERE ${range} GROUP BY s.id, period`
 
@@ -171,7 +181,7 @@ export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; rea
     statement: upsert(
       "usage_by_day",
       "day",
-      `SELECT series_id, substr(hour, 1, 10) AS day, max(last_used), ${sumsOf(sumColumns)}
+      `SELECT series_id, substr(hour, 1, 10) AS day, max(last_used), ${sumColumns.map((column) => `sum(${column})`).join(", ")}
        FROM new_sums WHERE true GROUP BY series_id, day`,
     ),
     isOfRange: false,
