@@ -16,15 +16,19 @@ import { parseArgs } from "node:util"
 import Database from "better-sqlite3"
 import Table from "cli-table3"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { unhurried } from "../dist/lib/layers/connectSqlite.js"
 import { SpoolFiles } from "../dist/lib/layers/SpoolFiles.js"
 import { StoreLive } from "../dist/lib/layers/Store.js"
+import { StoreDraftLive } from "../dist/lib/layers/StoreDraftSql.js"
 import { drainSpool } from "../dist/lib/programs/drainSpool.js"
 import { recordToolUses } from "../dist/lib/programs/recordToolUses.js"
 import { DrainLedger } from "../dist/lib/services/DrainLedger.js"
 import { Home } from "../dist/lib/services/Home.js"
 import { Spool } from "../dist/lib/services/Spool.js"
+import { StoreDraft } from "../dist/lib/services/StoreDraft.js"
 import { ToolRegistry } from "../dist/lib/services/ToolRegistry.js"
 import { UsageEvents } from "../dist/lib/services/UsageEvents.js"
 import { UsageRollups } from "../dist/lib/services/UsageRollups.js"
@@ -53,8 +57,7 @@ const homeAt = (directory) =>
     spool: join(directory, "spool"),
   })
 
-const storeAt = (directory) =>
-  Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "create" }), homeAt(directory))
+const storeAt = (directory) => Layer.provide(StoreLive({ ...unhurried, whenMissing: "create" }), homeAt(directory))
 
 /** Its present is the end of the data. */
 const fixedClock = Object.assign(Object.create(Clock.make()), {
@@ -244,14 +247,6 @@ one.push([
 ])
 console.log(one.toString())
 
-// Many at once: a loop in one transaction into the same table and indexes, and what an import does.
-const looped = openPlain("looped.db", tableOf(small))
-const loopInsert = looped.prepare(INSERT)
-const started = performance.now()
-fill(looped, loopInsert)
-const loopRate = BULK / seconds(started)
-looped.close()
-
 const uses = bulk.map(({ tool, session, project, success, at, id, duration, subagent }) => ({
   toolName: tool,
   agent: "claude-code",
@@ -269,22 +264,49 @@ const uses = bulk.map(({ tool, session, project, success, at, id, duration, suba
   failureKind: success === 1 ? null : "error",
   source: "transcript",
 }))
-const batched = join(scratch, "batched")
-mkdirSync(batched, { mode: 0o700 })
-const importRate = await run(
-  batched,
-  Effect.gen(function* () {
-    const { atomically } = yield* DrainLedger
-    const started = performance.now()
-    for (let from = 0; from < uses.length; from += 8000)
-      yield* atomically(recordToolUses(uses.slice(from, from + 8000)))
-    return BULK / seconds(started)
-  }),
+const ROUNDS = 5
+
+// Many at once: a loop in one transaction into the same table and indexes, and what an import into a store does, in turn.
+const loopRate = (round) => {
+  const looped = openPlain(`looped-${round}.db`, tableOf(small))
+  const insert = looped.prepare(INSERT)
+  const started = performance.now()
+  fill(looped, insert)
+  const took = seconds(started)
+  looped.close()
+  return BULK / took
+}
+
+const inBatches = (record) =>
+  Effect.flatMap(DrainLedger, ({ atomically }) =>
+    Effect.forEach(
+      Array.from({ length: Math.ceil(BULK / 8000) }, (_, n) => uses.slice(8000 * n, 8000 * (n + 1))),
+      (batch) => atomically(record(batch)),
+    ),
+  )
+
+const importRate = (name, effect) => {
+  const directory = join(scratch, name)
+  mkdirSync(directory, { mode: 0o700 })
+  return run(
+    directory,
+    Effect.map(Effect.timed(effect), ([took]) => BULK / Duration.toSeconds(took)).pipe(Effect.withClock(Clock.make())),
+  )
+}
+
+const inDraft = Effect.flatMap(StoreDraft, ({ append, finish }) => Effect.zipRight(inBatches(append), finish)).pipe(
+  Effect.provide(StoreDraftLive),
 )
+
+const rates = { looped: [], imported: [], appended: [] }
+for (let round = 0; round < ROUNDS; round++) {
+  rates.looped.push(loopRate(round))
+  rates.imported.push(await importRate(`batched-${round}`, inBatches(recordToolUses)))
+  rates.appended.push(await importRate(`draft-${round}`, inDraft))
+}
 
 // A spool has a file for each call: all of a drain, what of it the store takes, and a loop over the same files.
 const SPOOLED = 20_000
-const ROUNDS = 3
 
 const spoolAt = (directory) => {
   mkdirSync(join(directory, "spool"), { recursive: true, mode: 0o700 })
@@ -360,16 +382,18 @@ for (let round = 0; round < ROUNDS; round++) {
   spoolTimes.looped.push(loopOverFiles(join(scratch, `looped-${round}`)))
 }
 
-const many = newTable([`${BULK} events at once`, "a second", "share"])
+const many = newTable([`${BULK} events at once, median of ${ROUNDS}`, "a second", "share"])
+const plainRate = median(rates.looped)
 const drained = (name) => SPOOLED / median(spoolTimes[name])
 for (const [label, rate] of [
-  ["plain loop in one transaction, same indexes", loopRate],
-  ["recordToolUses in batches of 8,000", importRate],
+  ["plain loop in one transaction, same indexes", plainRate],
+  ["import into a store: recordToolUses in batches of 8,000", median(rates.imported)],
+  ["import into a new store: a draft of the same batches, finished", median(rates.appended)],
   [`plain loop over a spool of ${SPOOLED}, which reads and removes its files`, drained("looped")],
   ["drainSpool of the same", drained("inAll")],
   ["drainSpool without reading, decoding and removing", drained("inStore")],
 ]) {
-  many.push([label, rate.toFixed(0), `${((rate / loopRate) * 100).toFixed(0)}%`])
+  many.push([label, rate.toFixed(0), `${((rate / plainRate) * 100).toFixed(0)}%`])
 }
 console.log(many.toString())
 rmSync(scratch, { recursive: true, force: true })

@@ -26,37 +26,28 @@ const withServerName = (tool: DiscoveredTool, serverName: string | null): Discov
   return isGiven || tool.serverName === null ? { ...tool, serverName } : tool
 }
 
-/** Sums uses up by tool and project. */
-export class UsesByTool {
-  readonly #byProject = new Map<string | null, Map<string, Sum>>()
-  readonly #sums: Array<Sum> = []
-
-  add(uses: ReadonlyArray<ToolUse>): void {
-    for (const use of uses) this.#addOne(use)
-  }
-
-  #addOne(use: ToolUse): void {
+/** Sums uses up by tool and project, in the order of the first uses. */
+export const usesByTool = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<CountedUses> => {
+  const byProject = new Map<string | null, Map<string, Sum>>()
+  const sums: Array<Sum> = []
+  for (const use of uses) {
     const { projectHash, toolName, usedAt } = use
-    let byTool = this.#byProject.get(projectHash)
+    let byTool = byProject.get(projectHash)
     if (byTool === undefined) {
       byTool = new Map()
-      this.#byProject.set(projectHash, byTool)
+      byProject.set(projectHash, byTool)
     }
     const sum = byTool.get(toolName)
     if (sum === undefined) {
       const first = { tool: discoveredTool(use), count: 1, firstUsedAt: usedAt, lastUsedAt: usedAt }
       byTool.set(toolName, first)
-      this.#sums.push(first)
-      return
+      sums.push(first)
+      continue
     }
     sum.tool = withServerName(sum.tool, use.serverName)
     sum.count++
     if (usedAt < sum.firstUsedAt) sum.firstUsedAt = usedAt
     if (usedAt > sum.lastUsedAt) sum.lastUsedAt = usedAt
   }
-
-  /** In the order of the first uses. */
-  get sums(): ReadonlyArray<CountedUses> {
-    return this.#sums
-  }
+  return sums
 }

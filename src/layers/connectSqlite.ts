@@ -32,6 +32,9 @@ export interface ConnectionOptions {
   readonly checkpointPages: number
 }
 
+/** For who may wait for others, and may write much: what is written back in larger pieces is written less often. 80 MB. */
+export const unhurried: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
+
 /**
  * Opens a database file that is in WAL mode already, or a new one. In WAL mode better-sqlite3 is built to sync as
  * `synchronous = NORMAL` says, which loses nothing when a process ends, however it ends.

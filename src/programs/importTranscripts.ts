@@ -13,7 +13,7 @@ import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { readTranscripts } from "./readTranscripts.ts"
-import { recordInPieces } from "./recordToolUses.ts"
+import { recordToolUses } from "./recordToolUses.ts"
 
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
@@ -35,7 +35,7 @@ export interface Pace<R> {
 export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
   batchMillis: 80,
   pauseMillis: 30,
-  record: recordInPieces,
+  record: (pieces) => recordToolUses([...pieces].flat()),
 }
 
 /** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */

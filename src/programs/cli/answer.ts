@@ -9,6 +9,7 @@ import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
 import type { StoreMissing } from "../../domain/StoreMissing.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
+import { unhurried } from "../../layers/connectSqlite.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { SpoolFiles } from "../../layers/SpoolFiles.ts"
@@ -23,16 +24,9 @@ import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
 import { formatTime } from "./time.ts"
 
-const BUSY_TIMEOUT_MILLIS = 5000
-const CHECKPOINT_PAGES = 1000
-
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 
-const openStore = (whenMissing: "create" | "fail") =>
-  Layer.provide(
-    StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing }),
-    HomeLive,
-  )
+const openStore = (whenMissing: "create" | "fail") => Layer.provide(StoreLive({ ...unhurried, whenMissing }), HomeLive)
 
 /** The store where there is one, or where calls wait in the spool for one. */
 export const PresentStoreOnly = Layer.unwrapEffect(

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { PersistenceError } from "../../domain/PersistenceError.ts"
 import { printable } from "../../domain/printable.ts"
 import type { TransferFormat } from "../../domain/transferText.ts"
+import { unhurried } from "../../layers/connectSqlite.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import { laminarkPlaces, openLaminarkFile } from "../../layers/laminarkFile.ts"
 import { StoreLive } from "../../layers/Store.ts"
@@ -19,15 +20,7 @@ import { importExport } from "../importExport.ts"
 import { importLaminark } from "../importLaminark.ts"
 import { explainDamage } from "./damage.ts"
 
-const BUSY_TIMEOUT_MILLIS = 5000
-
-/** Large, because what is written back into the database in larger pieces is written less often. */
-const CHECKPOINT_PAGES = 10_000
-
-const ImportingStore = Layer.provideMerge(
-  StoreImportSql,
-  StoreLive({ busyTimeoutMillis: BUSY_TIMEOUT_MILLIS, checkpointPages: CHECKPOINT_PAGES, whenMissing: "create" }),
-)
+const ImportingStore = Layer.provideMerge(StoreImportSql, StoreLive({ ...unhurried, whenMissing: "create" }))
 
 /** With the store, which is made where there is none. */
 const withStore = <A, R>(effect: Effect.Effect<A, PersistenceError, R | StoreImport | DrainLedger>) =>

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
 import { NoTranscript, type ReadTranscript, type TranscriptFile } from "../../domain/TranscriptFile.ts"
+import { unhurried } from "../../layers/connectSqlite.ts"
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { StoreDraftLive } from "../../layers/StoreDraftSql.ts"
@@ -24,11 +25,6 @@ import {
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
 import { progressBar, type Shown } from "./progressBar.ts"
 
-const BUSY_TIMEOUT_MILLIS = 5000
-
-/** Large, because what is written back into the database in larger pieces is written less often. */
-const CHECKPOINT_PAGES = 20_000
-
 /**
  * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
  * Unlike Node's options these can be set while it runs; what does not know them ignores them.
@@ -38,11 +34,7 @@ const SMALL_HEAP = ["--heap-growing-percent=30"]
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
 
-const RecordingStore = StoreLive({
-  busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
-  checkpointPages: CHECKPOINT_PAGES,
-  whenMissing: "create",
-})
+const RecordingStore = StoreLive({ ...unhurried, whenMissing: "create" })
 
 /** The worker is built beside the program that runs. */
 const workerBeside = Effect.sync(() => join(dirname(realpathSync(process.argv[1] ?? "")), "transcript-worker.cjs"))

@@ -14,7 +14,7 @@ import { Projects } from "../../services/Projects.ts"
 /** All clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
 const BUSY_TIMEOUT_MILLIS = 250
 
-/** All clients wait for a checkpoint as well. 16 MiB. */
+/** All clients wait for a checkpoint as well. 1.6 MB. */
 const CHECKPOINT_PAGES = 400
 
 interface OpenStore {
