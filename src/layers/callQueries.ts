@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { ReportDimension } from "../domain/Usage.ts"
 import { NeighbourCount } from "../domain/UsageReport.ts"
-import { CallSelection, keyIn, selected } from "./callSelection.ts"
+import { CallSelection, keyIn, selectedCalls } from "./callSelection.ts"
 
 const ByDimension = Schema.typeSchema(
   Schema.Struct({ dimension: ReportDimension, selection: CallSelection, tools: Schema.Array(Schema.String) }),
@@ -18,8 +18,8 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ key: Schema.String, median_ms: Schema.Number, p95_ms: Schema.Number }),
     execute: ({ dimension, selection, tools }) => sql`
       WITH calls AS (
-        SELECT ${keyIn(sql, dimension, tools)} AS key, duration_ms, count(*) AS calls FROM tool_usage_events
-        WHERE duration_ms IS NOT NULL AND ${selected(sql, selection)} GROUP BY 1, 2),
+        SELECT ${keyIn(sql, dimension, tools)} AS key, duration_ms, count(*) AS calls
+        FROM ${selectedCalls(sql, selection)} AND duration_ms IS NOT NULL GROUP BY 1, 2),
       ranked AS (
         SELECT key, duration_ms, sum(calls) OVER (PARTITION BY key ORDER BY duration_ms) AS up_to,
           sum(calls) OVER (PARTITION BY key) AS calls
@@ -34,14 +34,14 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ key: Schema.NullOr(Schema.String), sessions: Schema.Number }),
     execute: ({ dimension, selection, tools }) => sql`
       SELECT ${keyIn(sql, dimension, tools)} AS key, count(DISTINCT session_id) AS sessions
-      FROM tool_usage_events WHERE ${selected(sql, selection)} GROUP BY 1`,
+      FROM ${selectedCalls(sql, selection)} GROUP BY 1`,
   })
 
   const allSessions = SqlSchema.single({
     Request: Schema.typeSchema(CallSelection),
     Result: Schema.Struct({ sessions: Schema.Number }),
     execute: (selection) => sql`
-      SELECT count(DISTINCT session_id) AS sessions FROM tool_usage_events WHERE ${selected(sql, selection)}`,
+      SELECT count(DISTINCT session_id) AS sessions FROM ${selectedCalls(sql, selection)}`,
   })
 
   /** The calls right before and after those of one tool, in their sessions, whatever the selection says of the others. */
@@ -49,7 +49,7 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
     Request: Schema.typeSchema(CallSelection),
     Result: Schema.Struct({ place: Schema.Literal("before", "after"), ...NeighbourCount.fields }),
     execute: (selection) => sql`
-      WITH asked AS (SELECT id, session_id FROM tool_usage_events WHERE ${selected(sql, selection)}),
+      WITH asked AS (SELECT id, session_id FROM ${selectedCalls(sql, selection)}),
       ordered AS (
         SELECT id, lag(tool_name) OVER in_session AS before, lead(tool_name) OVER in_session AS after
         FROM tool_usage_events WHERE session_id IN (SELECT session_id FROM asked)

@@ -28,6 +28,25 @@ export const selected = (sql: SqlClient.SqlClient, { project, from, tool, sessio
     ...(session === undefined ? [] : [sql`session_id = ${session}`]),
   ])
 
+/** Every project that calls are of, and null, each found in the index on project and time behind the one before. */
+export const everyProject = (sql: SqlClient.SqlClient): Statement.Fragment => sql`(
+  WITH RECURSIVE project (hash) AS (
+    SELECT min(project_hash) FROM tool_usage_events
+    UNION ALL
+    SELECT (SELECT min(project_hash) FROM tool_usage_events WHERE project_hash > hash) FROM project WHERE hash IS NOT NULL)
+  SELECT hash FROM project)`
+
+/**
+ * The selected calls, as what stands behind FROM. There is no index on time over all projects, so that on project and time is
+ * used once for each.
+ */
+export const selectedCalls = (sql: SqlClient.SqlClient, selection: CallSelection): Statement.Fragment => {
+  const { project, from, tool, session } = selection
+  return project === AllProjects && from !== undefined && tool === undefined && session === undefined
+    ? sql`${everyProject(sql)} CROSS JOIN tool_usage_events WHERE project_hash IS hash AND created_at >= ${from}`
+    : sql`tool_usage_events WHERE ${selected(sql, selection)}`
+}
+
 const columnOf = {
   tool: "tool_name",
   target: "target",

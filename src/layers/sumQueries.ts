@@ -36,8 +36,9 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
     Result: KeyCount,
     execute: ({ dimension, selection }) => {
       const key = keyIn(sql, dimension, [], "at")
+      const sums = usageSums(sql, selection, { finest: dimension === "day" ? "day" : "window" })
       return sql`
-        SELECT ${key} AS key, sum(uses) AS usage_count FROM (${usageSums(sql, selection)})
+        SELECT ${key} AS key, sum(uses) AS usage_count FROM (${sums})
         WHERE ${key} IS NOT NULL
         GROUP BY 1 HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },

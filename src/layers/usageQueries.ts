@@ -1,16 +1,17 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
+import type * as Statement from "@effect/sql/Statement"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { ProjectSelection } from "../domain/Project.ts"
+import { AllProjects, ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { ToolUseSource } from "../domain/ToolUse.ts"
 import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { ofProject } from "./callSelection.ts"
+import { everyProject, ofProject, selectedCalls } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { needsDetailSince } from "./prunedDetail.ts"
 import { usageSums } from "./usageSums.ts"
@@ -26,6 +27,12 @@ export const makeUsageQueries = (
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,
     max(created_at) AS last_used`
 
+  /** The newest calls of every project that a condition holds for, as what stands behind FROM. */
+  const newestOfEach = (limit: number, condition: Statement.Fragment) => sql`
+    ${everyProject(sql)} CROSS JOIN tool_usage_events WHERE id IN (
+      SELECT newest.id FROM tool_usage_events newest WHERE newest.project_hash IS hash AND ${condition}
+      ORDER BY newest.created_at DESC, newest.id DESC LIMIT ${limit})`
+
   const needDetail = needsDetailSince(sql)
 
   const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
@@ -36,7 +43,7 @@ export const makeUsageQueries = (
     ),
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName })})
+      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName }, { finest: "window" })})
       GROUP BY tool_name HAVING sum(uses) > 0`,
   })
 
@@ -57,7 +64,7 @@ export const makeUsageQueries = (
     execute: ({ dimension, project, since }) => {
       const column = sql(columnOf[dimension])
       return sql`
-        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since })})
+        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since }, { finest: "window" })})
         WHERE ${column} IS NOT NULL
         GROUP BY ${column} HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },
@@ -75,7 +82,7 @@ export const makeUsageQueries = (
     Request: Schema.Void,
     Result: Schema.Struct({ session_id: Schema.String }),
     execute: () => sql`
-      SELECT session_id FROM tool_usage_events WHERE session_id IS NOT NULL
+      SELECT session_id FROM ${newestOfEach(1, sql`session_id IS NOT NULL`)}
       ORDER BY created_at DESC, id DESC LIMIT 1`,
   })
 
@@ -83,8 +90,9 @@ export const makeUsageQueries = (
     Request: Schema.typeSchema(Schema.Struct({ agent: Schema.String, since: TimestampText })),
     Result: AgentActivity,
     execute: ({ agent, since }) => sql`
-      SELECT count(*) FILTER (WHERE created_at >= ${since}) AS calls, max(created_at) AS last_call
-      FROM tool_usage_events WHERE agent = ${agent}`,
+      SELECT
+        (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
+        (SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}) AS last_call`,
   })
 
   const newest = SqlSchema.findAll({
@@ -93,7 +101,9 @@ export const makeUsageQueries = (
     execute: ({ project, limit }) => sql`
       SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id,
         duration_ms, subagent, target, server_name, failure_kind, source, duration_is_estimated
-      FROM tool_usage_events WHERE ${ofProject(sql, project)}
+      FROM ${
+        project === AllProjects ? newestOfEach(limit, sql`1`) : sql`tool_usage_events WHERE ${ofProject(sql, project)}`
+      }
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })
 

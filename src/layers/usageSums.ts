@@ -3,14 +3,14 @@ import type * as Statement from "@effect/sql/Statement"
 import { AllProjects } from "../domain/Project.ts"
 import type { BinUnit } from "../domain/ReportSpan.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
-import { type CallSelection, selected } from "./callSelection.ts"
+import { type CallSelection, selected, selectedCalls } from "./callSelection.ts"
 import { seriesColumns } from "./rollupStatements.ts"
 
 export interface SumsOptions {
   /** Times, beside the first, at which a sum must be cut. */
   readonly cuts?: ReadonlyArray<Timestamp>
-  /** No sum is over more than this. */
-  readonly finest?: BinUnit
+  /** No sum is over more than this. Over a whole window there is one of each series, and of the calls that are single. */
+  readonly finest?: BinUnit | "window"
 }
 
 const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
@@ -47,7 +47,7 @@ export const usageSums = (
     ${columns}, created_at AS at, 1 AS uses, ${isFailure} AS failures, ${isInterruption} AS interruptions,
     created_at AS last_used`
   if (from === undefined || session !== undefined || finest === "minute") {
-    return sql`SELECT ${call} FROM tool_usage_events WHERE ${selected(sql, selection)}`
+    return sql`SELECT ${call} FROM ${selectedCalls(sql, selection)}`
   }
 
   const edges = [from, ...cuts.filter((cut) => cut > from)]
@@ -58,11 +58,22 @@ export const usageSums = (
   const ofSeries = selected(sql, { project, tool })
 
   const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
-  const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => sql`
-    SELECT ${columns}, ${at} AS at, uses, failures, interruptions, last_used
-    FROM rollup_state CROSS JOIN usage_series series
-    CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
-    WHERE ${isFilled} AND ${ofSeries}`
+  const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => {
+    const [shown, grouped] =
+      finest === "window"
+        ? [
+            sql`
+              ${from} AS at, sum(uses) AS uses, sum(failures) AS failures, sum(interruptions) AS interruptions,
+              max(last_used) AS last_used`,
+            sql`GROUP BY series.id`,
+          ]
+        : [sql`${at} AS at, uses, failures, interruptions, last_used`, sql``]
+    // Of a table that were joined first SQLite would not know that it has one row, and sort for the groups.
+    return sql`
+      SELECT ${columns}, ${shown}
+      FROM usage_series series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
+      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${ofSeries} ${grouped}`
+  }
 
   // Over all projects, the index on project and time is used once for each of them.
   const everyProject = project === AllProjects && tool === undefined

@@ -8,13 +8,14 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { END, generateEvents, projectHash, toolName } from "../../bench/scaleData.mjs"
 import { AllProjects, type ProjectHash } from "../../src/domain/Project.ts"
-import type { Timestamp } from "../../src/domain/Timestamp.ts"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { type Store, StoreLive } from "../../src/layers/Store.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageReports } from "../../src/services/UsageReports.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
@@ -38,7 +39,7 @@ const storeOf = (events: number) =>
         projectRoot: null,
         success: event.success === 1,
         failureKind: event.success === 1 ? null : "error",
-        usedAt: event.at as Timestamp,
+        usedAt: event.at as Timestamp.Timestamp,
         toolUseId: event.id,
         durationMs: event.duration,
         subagent: event.subagent,
@@ -130,6 +131,7 @@ const questions = {
 const MOST_SERIES = 120
 /** 60 tools in 20 projects. */
 const MOST_TOOLS = 1200
+const PROJECTS = 20
 const SESSION_CALLS = 150
 
 describe("the work that a question makes", () => {
@@ -161,6 +163,30 @@ describe("the work that a question makes", () => {
           assert.isAtMost(early.visits.tool_usage_events, Math.ceil(ofThreeMinutes) + 1, "of a cut early in an hour")
           const { visits } = yield* workOf(home, questions["the most used tools of 90 days"])
           assert.isAbove(visits.usage_by_day, 500, "what is counted is counted")
+        }
+      }),
+    60_000,
+  )
+
+  it.effect(
+    "is that of the window over all projects, and of some calls of each project where the newest are asked for",
+    () =>
+      Effect.gen(function* () {
+        for (const events of [20_000, 80_000]) {
+          yield* TestClock.setTime(END)
+          const home = yield* storeOf(events)
+          const ofDay = Math.ceil(events / 90)
+          const dayAgo = Timestamp.fromEpochMillis(END - 86_400_000)
+          const asked: ReadonlyArray<readonly [Effect.Effect<unknown, unknown, Store>, atMost: number]> = [
+            [Effect.flatMap(UsageEvents, (store) => store.getNewest(AllProjects, 20)), PROJECTS * 2 * (20 + 2)],
+            [Effect.flatMap(UsageEvents, (store) => store.getNewestSession), PROJECTS * 5],
+            [Effect.flatMap(UsageEvents, (store) => store.getActivity("claude-code", dayAgo)), ofDay + PROJECTS * 6],
+            [Effect.flatMap(UsageReports, (store) => store.getReport("tool", AllProjects, days(1))), 3 * ofDay + 200],
+          ]
+          for (const [place, [question, atMost]] of asked.entries()) {
+            const { visits } = yield* workOf(home, question)
+            assert.isAtMost(visits.tool_usage_events, atMost, `question ${place} of ${events} events`)
+          }
         }
       }),
     60_000,
