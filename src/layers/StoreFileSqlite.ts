@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -51,20 +52,26 @@ const make = Effect.gen(function* () {
     const file = yield* Effect.try(() => statSync(home.database, { throwIfNoEntry: false }))
     if (file === undefined) return yield* new StoreMissing({ path: home.database })
     if (file.size === 0) return yield* refuse(`use the store ${home.database}`, "it is empty")
+    return file.size
   })
 
+  const identifyBy = (client: SqliteClient.SqliteClient, bytes: number) =>
+    Effect.map(readSchema(client), (schema) => ({ bytes, schema, programSchema: latestMigration }))
+
+  /** Has the open file looked at. */
+  const looking = <A, E>(look: (client: SqliteClient.SqliteClient, bytes: number) => Effect.Effect<A, E>) =>
+    Effect.flatMap(present, (bytes) =>
+      Effect.flatMap(openStoreFile(home.database, { readonly: true }), (client) => look(client, bytes)),
+    ).pipe(Effect.scoped, withReactivity, doing(`check the store ${home.database}`))
+
   return StoreFile.of({
-    inspect: present.pipe(
-      Effect.zipRight(openStoreFile(home.database, { readonly: true })),
-      Effect.flatMap((client) =>
-        Effect.gen(function* () {
-          const damage = yield* readDamage(client)
-          return { schema: yield* readSchema(client), programSchema: latestMigration, damage }
-        }),
-      ),
-      Effect.scoped,
-      withReactivity,
-      doing(`check the store ${home.database}`),
+    identify: looking(identifyBy),
+
+    inspect: looking((client, bytes) =>
+      Effect.gen(function* () {
+        const damage = yield* readDamage(client)
+        return { ...(yield* identifyBy(client, bytes)), damage }
+      }),
     ),
 
     backup: Effect.fn("StoreFile.backup")(function* (chosen) {

@@ -1,7 +1,7 @@
-/** `problem`: a person has to do something. `warning`: good to know. */
+/** `problem`: a person has to do something. `warning`: good to know. `skipped`: not looked at, as it would take long. */
 export interface Check {
   readonly name: string
-  readonly status: "ok" | "warning" | "problem"
+  readonly status: "ok" | "warning" | "problem" | "skipped"
   readonly message: string
 }
 

@@ -135,34 +135,41 @@ const checkSums = Effect.gen(function* () {
   return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
 })
 
-const checkContent = Effect.gen(function* () {
-  const [first, ...others] = yield* findLastingDrift
+const checkLastCall = Effect.gen(function* () {
   const events = yield* UsageEvents
   const [newest] = yield* events.getNewest(AllProjects, 1)
-  const more = others.length > 0 ? `, and ${counted(others.length, "more tool")}` : ""
-  return [
-    first === undefined
-      ? check("counts", "ok")("every tool's count is what its calls add up to")
-      : check(
-          "counts",
-          "problem",
-        )(
-          `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
-        ),
-    yield* checkSums,
-    newest === undefined
-      ? check("last call", "warning")("the store holds no call")
-      : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`),
-  ]
+  return newest === undefined
+    ? check("last call", "warning")("the store holds no call")
+    : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`)
 })
 
-const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
+const checkCounts = Effect.gen(function* () {
+  const [first, ...others] = yield* findLastingDrift
+  const more = others.length > 0 ? `, and ${counted(others.length, "more tool")}` : ""
+  return first === undefined
+    ? check("counts", "ok")("every tool's count is what its calls add up to")
+    : check(
+        "counts",
+        "problem",
+      )(
+        `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
+      )
+})
+
+const checkContent = Effect.all([checkCounts, checkSums, checkLastCall])
+
+const MEGABYTE = 1_000_000
+
+const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostBytes: number) =>
   Effect.gen(function* () {
-    const { inspect } = yield* StoreFile
-    const { schema, programSchema, damage } = yield* inspect
-    const [finding] = damage
-    const integrity =
-      finding === undefined
+    const { identify, inspect } = yield* StoreFile
+    const { bytes, schema, programSchema } = yield* identify
+    const isSkipped = bytes > mostBytes
+    const [finding] = isSkipped ? [] : (yield* inspect).damage
+    const unproved = `to go through ${Math.round(bytes / MEGABYTE)} MB takes a while; \`tooltrail doctor\` does`
+    const integrity = isSkipped
+      ? check("integrity", "skipped")(unproved)
+      : finding === undefined
         ? check("integrity", "ok")("the database finds nothing wrong with itself")
         : check("integrity", "problem")(`the store is damaged: ${finding}; ${yield* howToRestore}`)
     if (schema > programSchema) {
@@ -173,7 +180,8 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions) =>
       const advice = `schema ${schema}; the next hook or query brings it to ${programSchema}`
       return [check("schema", "ok")(advice), integrity]
     }
-    const content = finding === undefined ? yield* Effect.provide(checkContent, store) : []
+    const whole = isSkipped ? Effect.map(checkLastCall, (last) => [last]) : checkContent
+    const content = finding === undefined ? yield* Effect.provide(whole, store) : []
     return [check("schema", "ok")(`schema ${schema}, which is this program's`), integrity, ...content]
   }).pipe(
     Effect.catchTag("StoreMissing", () => Effect.succeed([check("last call", "ok")("nothing recorded yet")])),
@@ -195,8 +203,14 @@ const checkHook = ({ hook }: DoctorOptions) =>
     return [check("hook", status)([times, ...causes].join("; "))]
   }).pipe(orProblem("hook"))
 
-/** Looks at everything but the hook's cost, which takes a while to measure; changes nothing. */
-export const examineAtOnce = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
+/**
+ * Looks at everything but the hook's cost, which takes a while to measure; changes nothing. A store of more than `mostBytes`
+ * is not gone through.
+ */
+export const examineAtOnce = (
+  options: DoctorOptions,
+  mostBytes: number = Number.POSITIVE_INFINITY,
+): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
   Effect.gen(function* () {
     const home = yield* Home
     return [
@@ -204,7 +218,7 @@ export const examineAtOnce = (options: DoctorOptions): Effect.Effect<ReadonlyArr
       check("store", "ok")(home.database),
       ...(yield* checkPermissions),
       ...(yield* checkConfiguration),
-      ...(yield* checkStore(options)),
+      ...(yield* checkStore(options, mostBytes)),
       ...(yield* checkSpool),
       ...(yield* checkDrafts),
       ...(yield* orProblem("registered")(checkRegistration)),

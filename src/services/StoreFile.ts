@@ -4,11 +4,16 @@ import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
 
-/** What a store's file is found to be. */
-export interface StoreCondition {
+/** What a store's file says of itself. */
+export interface StoreIdentity {
+  readonly bytes: number
   readonly schema: number
   /** The schema this program reads and writes. */
   readonly programSchema: number
+}
+
+/** What a store's file is found to be. */
+export interface StoreCondition extends StoreIdentity {
   /** What the database finds wrong with itself; none in a store that is whole. */
   readonly damage: ReadonlyArray<string>
 }
@@ -24,6 +29,8 @@ export interface RestoredStore {
 export class StoreFile extends Context.Tag("tooltrail/services/StoreFile")<
   StoreFile,
   {
+    /** Looks at the file's beginning. */
+    readonly identify: Effect.Effect<StoreIdentity, PersistenceError | StoreMissing>
     /** Looks through all of the file and changes nothing in it. */
     readonly inspect: Effect.Effect<StoreCondition, PersistenceError | StoreMissing>
     /** Writes a checked copy to `path`, else into the home's backups, while others go on writing. Returns where it is. */

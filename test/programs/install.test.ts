@@ -30,7 +30,7 @@ import {
   startServer,
   temporaryFolder,
 } from "../support/processes.ts"
-import { readStore, totals } from "../support/store.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
 import { realTranscripts } from "../support/transcripts.ts"
 
 const EVENTS = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const
@@ -627,5 +627,27 @@ describe("status", () => {
     assert.isTrue(status.agents[0].installed)
     assert.deepStrictEqual(status.agents[0].plugins, [{ scope: "user", path: settings, id: "tooltrail@tooltrail" }])
     assert.match(status.complaints.map(({ message }) => message).join("\n"), /not a database/)
+  })
+
+  it("goes through a store that is small, and says of a large one that the doctor does", async () => {
+    const { tooltrail, run } = person()
+    succeeds(await run(`import ${realTranscripts}`))
+    const complaints = async (command: string) =>
+      JSON.parse((await run(`${command} --json`)).stdout) as {
+        checks: ReadonlyArray<{ name: string; status: string }>
+        complaints: ReadonlyArray<{ name: string; status: string; message: string }>
+      }
+    changeStore(tooltrail, "UPDATE tool_registry SET usage_count = 1000")
+    const small = (await complaints("status")).complaints
+    assert.deepInclude(small.find(({ name }) => name === "counts") ?? {}, { status: "problem" })
+    changeStore(tooltrail, "CREATE TABLE filler AS SELECT zeroblob(21000000) AS bytes")
+    const large = (await complaints("status")).complaints
+    assert.isUndefined(large.find(({ name }) => name === "counts"))
+    assert.deepInclude(large.find(({ name }) => name === "integrity") ?? {}, {
+      status: "skipped",
+      message: "to go through 21 MB takes a while; `tooltrail doctor` does",
+    })
+    const { checks } = await complaints("doctor")
+    assert.deepInclude(checks.find(({ name }) => name === "counts") ?? {}, { status: "problem" })
   })
 })

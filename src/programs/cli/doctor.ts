@@ -22,7 +22,7 @@ export class NeedsAttention extends Data.TaggedError("NeedsAttention")<{ readonl
 
 /** Each check as a line. */
 export const renderChecks = (checks: ReadonlyArray<Check>, { colors }: OutputStyle) => {
-  const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red }
+  const paint = { ok: colors.green, warning: colors.yellow, problem: colors.red, skipped: colors.dim }
   const width = Math.max(...checks.map(({ name }) => name.length))
   return checks
     .map(({ name, status, message }) => {
