@@ -107,17 +107,10 @@ const storeOf = async (events) => {
 
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
-const RUNS = 25
-const timed = (effect) =>
-  Effect.gen(function* () {
-    const times = []
-    for (let n = 0; n < RUNS + 5; n++) {
-      const started = performance.now()
-      yield* effect
-      if (n >= 5) times.push(performance.now() - started)
-    }
-    return median(times)
-  })
+const RUNS = 101
+const WARMING = 5
+
+const millisecondsOf = (effect) => Effect.map(Effect.timed(effect), ([took]) => Duration.toMillis(took))
 
 const project = projectHash(0)
 const tool = toolName(0)
@@ -139,13 +132,22 @@ const questions = Effect.gen(function* () {
 })
 const bars = [1, 2, 3, 5, 1, 1, 5]
 
-const timings = (directory) =>
-  run(
-    directory,
-    Effect.flatMap(questions, (named) =>
-      Effect.all(Object.fromEntries(Object.entries(named).map(([name, question]) => [name, timed(question)]))),
-    ),
-  )
+/** Of each question the medians in stores of two folders, which are asked in turn. */
+const timings = (directories) =>
+  Effect.gen(function* () {
+    const asked = yield* Effect.forEach(directories, (directory) =>
+      Effect.flatMap(Layer.build(storeAt(directory)), (store) => Effect.provide(questions, store)),
+    )
+    const medians = {}
+    for (const name of Object.keys(asked[0])) {
+      const rounds = yield* Effect.replicateEffect(
+        Effect.forEach(asked, (of) => millisecondsOf(of[name])),
+        WARMING + RUNS,
+      )
+      medians[name] = directories.map((_, place) => median(rounds.slice(WARMING).map((times) => times[place])))
+    }
+    return medians
+  }).pipe(Effect.scoped, Effect.withClock(fixedClock), Effect.runPromise)
 
 const newTable = (head, ...aligns) =>
   new Table({
@@ -159,10 +161,8 @@ const large = await storeOf(size)
 console.log(
   `\n${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, SQLite ${new Database(":memory:").prepare("SELECT sqlite_version()").pluck().get()}\n`,
 )
-const [atSmall, atLarge] = [await timings(small), await timings(large)]
 const table = newTable([`median of ${RUNS}, ms`, `${SMALL} events`, `${size} events`, "×", "asked"])
-for (const [place, name] of Object.keys(atLarge).entries()) {
-  const [before, after] = [atSmall[name], atLarge[name]]
+for (const [place, [name, [before, after]]] of Object.entries(await timings([small, large])).entries()) {
   table.push([name, before.toFixed(2), after.toFixed(2), (after / before).toFixed(1), `≤ ${bars[place]}`])
 }
 console.log(table.toString())

@@ -43,7 +43,7 @@ export const makeUsageQueries = (
     ),
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName }, { finest: "window" })})
+      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName }, { finest: "window", columns: ["tool_name"] })})
       GROUP BY tool_name HAVING sum(uses) > 0`,
   })
 
@@ -62,9 +62,10 @@ export const makeUsageQueries = (
     ),
     Result: DimensionStats,
     execute: ({ dimension, project, since }) => {
+      const columns = [columnOf[dimension]]
       const column = sql(columnOf[dimension])
       return sql`
-        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since }, { finest: "window" })})
+        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since }, { finest: "window", columns })})
         WHERE ${column} IS NOT NULL
         GROUP BY ${column} HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },

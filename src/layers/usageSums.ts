@@ -11,6 +11,8 @@ export interface SumsOptions {
   readonly cuts?: ReadonlyArray<Timestamp>
   /** No sum is over more than this. Over a whole window there is one of each series, and of the calls that are single. */
   readonly finest?: BinUnit | "window"
+  /** What is asked for of the series; all of it where that is left out. */
+  readonly columns?: ReadonlyArray<(typeof seriesColumns)[number]>
 }
 
 const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
@@ -27,7 +29,7 @@ const endOf = (prefix: string) => `${prefix}~`
 
 /**
  * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
- * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
+ * columns of its series that are asked for, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
  * of the rows are those of the calls, to the digit. The newest calls, which the sums do not hold yet, are single as well.
  * There are single calls only for a session, and while old events are still to be added to the sums.
  *
@@ -37,14 +39,14 @@ const endOf = (prefix: string) => `${prefix}~`
 export const usageSums = (
   sql: SqlClient.SqlClient,
   selection: CallSelection,
-  { cuts = [], finest = "day" }: SumsOptions = {},
+  { cuts = [], finest = "day", columns = seriesColumns }: SumsOptions = {},
 ): Statement.Fragment => {
   const { project, tool, from, session } = selection
-  const columns = sql.csv(seriesColumns.map((column) => sql`${sql(column)}`))
+  const ofSeries = sql.csv(columns.map((column) => sql`${sql(column)}`))
   const isFailure = sql`(success = 0 AND failure_kind IS NOT 'interrupted')`
   const isInterruption = sql`(success = 0 AND failure_kind IS 'interrupted')`
   const call = sql`
-    ${columns}, created_at AS at, 1 AS uses, ${isFailure} AS failures, ${isInterruption} AS interruptions,
+    ${ofSeries}, created_at AS at, 1 AS uses, ${isFailure} AS failures, ${isInterruption} AS interruptions,
     created_at AS last_used`
   if (from === undefined || session !== undefined || finest === "minute") {
     return sql`SELECT ${call} FROM ${selectedCalls(sql, selection)}`
@@ -55,7 +57,7 @@ export const usageSums = (
   const cutDays = [...new Set(edges.filter(cutsDay).map(dayOf))]
 
   const isFilled = sql`filled_to >= fill_until`
-  const ofSeries = selected(sql, { project, tool })
+  const isOfSeries = selected(sql, { project, tool })
 
   const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
   const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => {
@@ -70,9 +72,9 @@ export const usageSums = (
         : [sql`${at} AS at, uses, failures, interruptions, last_used`, sql``]
     // Of a table that were joined first SQLite would not know that it has one row, and sort for the groups.
     return sql`
-      SELECT ${columns}, ${shown}
+      SELECT ${ofSeries}, ${shown}
       FROM usage_series series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
-      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${ofSeries} ${grouped}`
+      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${isOfSeries} ${grouped}`
   }
 
   // Over all projects, the index on project and time is used once for each of them.
@@ -81,14 +83,14 @@ export const usageSums = (
     SELECT ${share} FROM rollup_state
     ${everyProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
-    WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : ofSeries}
+    WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : isOfSeries}
       AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to`
   // The sign keeps SQLite from another index than that of the ids.
   const recent = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
     WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)})`
   const lost = sql`
-    ${columns}, ${from} AS at, -1 AS uses, -${isFailure} AS failures, -${isInterruption} AS interruptions,
+    ${ofSeries}, ${from} AS at, -1 AS uses, -${isFailure} AS failures, -${isInterruption} AS interruptions,
     created_at AS last_used`
   const all = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
