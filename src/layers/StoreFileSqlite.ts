@@ -15,7 +15,7 @@ import { copyOnline, copyStore, makeDraft, publish, settleCopy } from "./copySto
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
 import { replaceStoreFile } from "./replaceStoreFile.ts"
-import { openStoreFile, readDamage, readSchema } from "./storeFileQueries.ts"
+import { openStoreFile, readBytes, readDamage, readSchema } from "./storeFileQueries.ts"
 
 /** `20260131-235959`, in UTC. */
 const compactTime = Effect.map(Clock.currentTimeMillis, (millis) =>
@@ -52,25 +52,30 @@ const make = Effect.gen(function* () {
     const file = yield* Effect.try(() => statSync(home.database, { throwIfNoEntry: false }))
     if (file === undefined) return yield* new StoreMissing({ path: home.database })
     if (file.size === 0) return yield* refuse(`use the store ${home.database}`, "it is empty")
-    return file.size
   })
 
-  const identifyBy = (client: SqliteClient.SqliteClient, bytes: number) =>
-    Effect.map(readSchema(client), (schema) => ({ bytes, schema, programSchema: latestMigration }))
+  const identifyBy = (client: SqliteClient.SqliteClient) =>
+    Effect.gen(function* () {
+      return { bytes: yield* readBytes(client), schema: yield* readSchema(client), programSchema: latestMigration }
+    })
 
   /** Has the open file looked at. */
-  const looking = <A, E>(look: (client: SqliteClient.SqliteClient, bytes: number) => Effect.Effect<A, E>) =>
-    Effect.flatMap(present, (bytes) =>
-      Effect.flatMap(openStoreFile(home.database, { readonly: true }), (client) => look(client, bytes)),
-    ).pipe(Effect.scoped, withReactivity, doing(`check the store ${home.database}`))
+  const looking = <A, E>(look: (client: SqliteClient.SqliteClient) => Effect.Effect<A, E>) =>
+    present.pipe(
+      Effect.zipRight(openStoreFile(home.database, { readonly: true })),
+      Effect.flatMap(look),
+      Effect.scoped,
+      withReactivity,
+      doing(`check the store ${home.database}`),
+    )
 
   return StoreFile.of({
     identify: looking(identifyBy),
 
-    inspect: looking((client, bytes) =>
+    inspect: looking((client) =>
       Effect.gen(function* () {
         const damage = yield* readDamage(client)
-        return { ...(yield* identifyBy(client, bytes)), damage }
+        return { ...(yield* identifyBy(client)), damage }
       }),
     ),
 

@@ -72,7 +72,7 @@ const make = Effect.gen(function* () {
     return projects
   })
 
-  /** Some ten thousand times in a row, and so without a span. */
+  /** An import does it some ten thousand times in a row, and so it is without a span. */
   const readOn = Effect.fnUntraced(function* ({ path, read }: TranscriptPlace) {
     const { calls, ...part } = yield* attempt(path, () => readLines(path, read, noteSubagent(path)))
     const projects = yield* resolveProjects(path, calls)

@@ -32,7 +32,10 @@ export interface ConnectionOptions {
   readonly checkpointPages: number
 }
 
-/** For who may wait for others, and may write much: what is written back in larger pieces is written less often. 80 MB. */
+/**
+ * For who may wait for others, and may write much: what is written back in larger pieces is written less often. 80 MB. What
+ * is left at the end is written back as well, so that no hook has to where others keep the store open.
+ */
 export const unhurried: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
 
 /**
@@ -44,6 +47,9 @@ export const connectSqlite = (filename: string, options: ConnectionOptions) =>
     const client = yield* connect({ filename })
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(options.busyTimeoutMillis)))}`
     yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(options.checkpointPages)))}`
+    if (options.checkpointPages >= unhurried.checkpointPages) {
+      yield* Effect.addFinalizer(() => Effect.ignoreLogged(client`PRAGMA wal_checkpoint(PASSIVE)`))
+    }
     return client
   })
 

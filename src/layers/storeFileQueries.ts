@@ -20,6 +20,12 @@ export const readSchema = (client: SqliteClient.SqliteClient) =>
     Number(rows[0]?.latest ?? 0),
   )
 
+/** With what is in the WAL only. */
+export const readBytes = (client: SqliteClient.SqliteClient) =>
+  Effect.map(client`SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size`, (rows) =>
+    Number(rows[0]?.bytes),
+  )
+
 export const readDamage = (client: SqliteClient.SqliteClient) =>
   Effect.map(client`PRAGMA integrity_check(10)`, (rows) =>
     rows.map((row) => String(row.integrity_check)).filter((finding) => finding !== "ok"),

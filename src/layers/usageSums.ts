@@ -9,7 +9,7 @@ import { seriesColumns } from "./rollupStatements.ts"
 export interface SumsOptions {
   /** Times, beside the first, at which a sum must be cut. */
   readonly cuts?: ReadonlyArray<Timestamp>
-  /** No sum is over more than this. Over a whole window there is one of each series, and of the calls that are single. */
+  /** No sum is over more than this. Those over a window all are `at` its beginning, and are not cut. */
   readonly finest?: BinUnit | "window"
   /** What is asked for of the series; all of it where that is left out. */
   readonly columns?: ReadonlyArray<(typeof seriesColumns)[number]>
@@ -57,7 +57,7 @@ export const usageSums = (
   const cutDays = [...new Set(edges.filter(cutsDay).map(dayOf))]
 
   const isFilled = sql`filled_to >= fill_until`
-  const isOfSeries = selected(sql, { project, tool })
+  const ofSelection = selected(sql, { project, tool })
 
   const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
   const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => {
@@ -70,20 +70,20 @@ export const usageSums = (
             sql`GROUP BY series.id`,
           ]
         : [sql`${at} AS at, uses, failures, interruptions, last_used`, sql``]
-    // Of a table that were joined first SQLite would not know that it has one row, and sort for the groups.
+    // Joined, rollup_state would make SQLite sort for the groups: it does not know that there is one row.
     return sql`
       SELECT ${ofSeries}, ${shown}
       FROM usage_series series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
-      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${isOfSeries} ${grouped}`
+      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${ofSelection} ${grouped}`
   }
 
   // Over all projects, the index on project and time is used once for each of them.
-  const everyProject = project === AllProjects && tool === undefined
+  const isOfEveryProject = project === AllProjects && tool === undefined
   const ofHour = (share: Statement.Fragment, begin: string, end: string) => sql`
     SELECT ${share} FROM rollup_state
-    ${everyProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
+    ${isOfEveryProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
-    WHERE ${isFilled} AND ${everyProject ? sql`project_hash IS known` : isOfSeries}
+    WHERE ${isFilled} AND ${isOfEveryProject ? sql`project_hash IS known` : ofSelection}
       AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to`
   // The sign keeps SQLite from another index than that of the ids.
   const recent = sql`

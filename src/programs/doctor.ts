@@ -167,8 +167,9 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostB
     const isSkipped = bytes > mostBytes
     const [finding] = isSkipped ? [] : (yield* inspect).damage
     const unproved = `to go through ${Math.round(bytes / MEGABYTE)} MB takes a while; \`tooltrail doctor\` does`
+    const skip = (name: string) => check(name, "skipped")(unproved)
     const integrity = isSkipped
-      ? check("integrity", "skipped")(unproved)
+      ? skip("integrity")
       : finding === undefined
         ? check("integrity", "ok")("the database finds nothing wrong with itself")
         : check("integrity", "problem")(`the store is damaged: ${finding}; ${yield* howToRestore}`)
@@ -180,7 +181,7 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostB
       const advice = `schema ${schema}; the next hook or query brings it to ${programSchema}`
       return [check("schema", "ok")(advice), integrity]
     }
-    const whole = isSkipped ? Effect.map(checkLastCall, (last) => [last]) : checkContent
+    const whole = isSkipped ? Effect.map(checkLastCall, (last) => [skip("counts"), skip("sums"), last]) : checkContent
     const content = finding === undefined ? yield* Effect.provide(whole, store) : []
     return [check("schema", "ok")(`schema ${schema}, which is this program's`), integrity, ...content]
   }).pipe(

@@ -23,8 +23,9 @@ export interface AgentStatus {
 
 export interface Status {
   readonly agents: ReadonlyArray<AgentStatus>
-  /** What the doctor complains of, and what it skipped. */
+  /** What the doctor complains of. */
   readonly complaints: ReadonlyArray<Check>
+  readonly skipped: ReadonlyArray<Check>
 }
 
 /** The start of this day, by the clock on the wall. */
@@ -62,6 +63,7 @@ export const status = (options: DoctorOptions): Effect.Effect<Status, Persistenc
     const checks = yield* examineAtOnce(options, MOST_BYTES)
     return {
       agents: [yield* claudeCode(options)],
-      complaints: checks.filter(({ status }) => status !== "ok"),
+      complaints: checks.filter(({ status }) => status === "warning" || status === "problem"),
+      skipped: checks.filter(({ status }) => status === "skipped"),
     }
   })

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -6,6 +15,7 @@ import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { rollUpRecent } from "../../src/layers/addToRollups.ts"
+import { unhurried } from "../../src/layers/connectSqlite.ts"
 import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { migrations } from "../../src/layers/Migrations.ts"
 import { dropTriggers } from "../../src/layers/rollupStatements.ts"
@@ -46,6 +56,26 @@ describe("SqliteLive", () => {
         }).pipe(Effect.provide(live(home)))
         assert.deepStrictEqual(readdirSync(home), ["tooltrail.db"])
       }
+    })
+  })
+
+  it.effect("writes back at its end what much writing left in the WAL, where others keep the store open", () => {
+    const home = freshHome()
+    const unhurriedly = Layer.provide(SqliteLive({ ...unhurried, whenMissing: "create" }), homeAt(home))
+    return Effect.gen(function* () {
+      yield* Effect.provide(SqlClient.SqlClient, live(home))
+      const other = new Database(join(home, "tooltrail.db"))
+      other.prepare("SELECT count(*) FROM tool_usage_events").all()
+      yield* Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) => sql`INSERT INTO tool_usage_events (tool_name) VALUES ('Bash')`,
+      ).pipe(Effect.provide(unhurriedly))
+      const copy = join(home, "copy.db")
+      copyFileSync(join(home, "tooltrail.db"), copy)
+      other.close()
+      const alone = new Database(copy)
+      assert.lengthOf(alone.prepare("SELECT * FROM tool_usage_events").all(), 1)
+      alone.close()
     })
   })
 

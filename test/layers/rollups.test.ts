@@ -5,10 +5,12 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
+import { durationBounds } from "../../src/domain/durationBuckets.ts"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { rollUpRecent } from "../../src/layers/addToRollups.ts"
+import { bucketColumns } from "../../src/layers/rollupStatements.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
@@ -129,6 +131,48 @@ describe("the sums by day and hour", () => {
       ),
       { numRuns: 60, seed: 20_261_123 },
     ))
+
+  it.effect("count each duration in its bucket, however a call is added, changed or taken away", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const bucketOf = (duration: number) => durationBounds.filter((bound) => duration >= bound).length
+      const assertCounted = Effect.gen(function* () {
+        const rows = yield* sql<{ duration_ms: number | null }>`
+          SELECT duration_ms FROM tool_usage_events, rollup_state WHERE id <= rolled_to`
+        assert.isNotEmpty(rows)
+        const expected = bucketColumns.map(
+          (_, place) =>
+            rows.filter(({ duration_ms }) => duration_ms !== null && bucketOf(duration_ms) === place).length,
+        )
+        for (const table of ["usage_by_hour", "usage_by_day"]) {
+          const columns = bucketColumns.map((column) => `sum(${column}) AS ${column}`).join(", ")
+          const [sums] = yield* sql.unsafe(`SELECT ${columns} FROM ${table}`)
+          assert.deepStrictEqual(Object.values(sums ?? {}), expected, table)
+        }
+      })
+      const durations = [null, 0, ...durationBounds.flatMap((bound) => [bound - 1, bound]), 1e7]
+      const insert = (id: number | null, duration: number | null) => sql`
+        INSERT INTO tool_usage_events (id, tool_name, duration_ms, created_at)
+        VALUES (${id}, 'Bash', ${duration}, '2026-11-23 12:00:00')`
+      yield* Effect.forEach(durations, (duration) => insert(null, duration))
+      yield* rollUpRecent(sql)
+      yield* assertCounted
+      yield* sql`DELETE FROM tool_usage_events WHERE id % 2 = 0`
+      yield* assertCounted
+      yield* Effect.forEach(durations, (duration, place) =>
+        place % 2 === 1 ? insert(place + 1, duration) : Effect.void,
+      )
+      yield* assertCounted
+      yield* sql`UPDATE tool_usage_events SET duration_ms = CASE WHEN id % 3 = 0 THEN NULL ELSE coalesce(duration_ms, 5) * 2 END`
+      yield* assertCounted
+      // So many are added by the insert itself.
+      yield* Effect.forEach(
+        [...Array(7)].flatMap(() => durations),
+        (duration) => insert(null, duration),
+      )
+      yield* assertCounted
+    }).pipe(Effect.provide(StoreMemory)),
+  )
 
   it.effect("leave at most 128 events to be added, whatever their times, and no event under an old id", () =>
     Effect.gen(function* () {

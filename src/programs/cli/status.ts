@@ -76,10 +76,11 @@ const renderAgent = ({ folder, settings, activity }: AgentStatus, { colors }: Ou
   ].join("\n")
 }
 
-const render = ({ agents, complaints }: Status, style: OutputStyle, now: number) =>
+const render = ({ agents, complaints, skipped }: Status, style: OutputStyle, now: number) =>
   [
     ...agents.map((agent) => renderAgent(agent, style, now)),
     complaints.length === 0 ? "The doctor has no complaint." : renderChecks(complaints, style),
+    ...(skipped.length === 0 ? [] : [renderChecks(skipped, style)]),
   ].join("\n\n")
 
 export const status = Command.make("status", { json }, ({ json }) =>
@@ -87,7 +88,11 @@ export const status = Command.make("status", { json }, ({ json }) =>
     const found = yield* findStatus(doctorOptions)
     yield* Console.log(
       json
-        ? JSON.stringify({ agents: found.agents.map(agentToJson), complaints: found.complaints })
+        ? JSON.stringify({
+            agents: found.agents.map(agentToJson),
+            complaints: found.complaints,
+            skipped: found.skipped,
+          })
         : render(found, yield* outputStyle, yield* Clock.currentTimeMillis),
     )
   }).pipe(Effect.provide(Surroundings)),
