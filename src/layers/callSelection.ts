@@ -37,8 +37,8 @@ export const everyProject = (sql: SqlClient.SqlClient): Statement.Fragment => sq
   SELECT hash FROM project)`
 
 /**
- * The selected calls, as what stands behind FROM; its end is a condition. There is no index on time over all projects, so that on project and time is
- * used once for each.
+ * The selected calls, as what stands behind FROM; its end is a condition. There is no index on time over all projects, so
+ * that on project and time is used once for each.
  */
 export const selectedCalls = (sql: SqlClient.SqlClient, selection: CallSelection): Statement.Fragment => {
   const { project, from, tool, session } = selection
