@@ -158,13 +158,17 @@ export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((na
  */
 export const createRollups: ReadonlyArray<string> = [...createTables, keepPruned]
 
+/** What is pruned, but not taken away yet, is in the sums by day still where all others are made anew. */
+const ofRange = `
+  e.id > ? AND e.id <= ? AND e.created_at >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
+
 /**
  * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
  * through once: their sums by hour are made aside, and those by day from these.
  */
 export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; readonly isOfRange: boolean }> = [
   {
-    statement: addSeries("e.id > ? AND e.id <= ?"),
+    statement: addSeries(ofRange),
     isOfRange: true,
   },
   {
@@ -173,7 +177,7 @@ export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; rea
     isOfRange: false,
   },
   {
-    statement: `INSERT INTO new_sums ${foldEvents("e.id > ? AND e.id <= ?", 13)}`,
+    statement: `INSERT INTO new_sums ${foldEvents(ofRange, 13)}`,
     isOfRange: true,
   },
   { statement: upsert("usage_by_hour", "hour", "SELECT * FROM new_sums WHERE true"), isOfRange: false },

@@ -57,10 +57,12 @@ export const usageSums = (
   const cutDays = [...new Set(edges.filter(cutsDay).map(dayOf))]
 
   const isFilled = sql`filled_to >= fill_until`
+  /** What is known by its sum only, and so is left out of what is told from the calls. */
+  const isPruned = sql`day < (SELECT pruned_before FROM rollup_state)`
   const ofSelection = selected(sql, { project, tool })
 
   const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
-  const sums = (period: "day" | "hour", range: Statement.Fragment, at = beginOf(period)) => {
+  const sums = (period: "day" | "hour", range: Statement.Fragment, { at = beginOf(period), isKnown = sql`0` } = {}) => {
     const [shown, grouped] =
       finest === "window"
         ? [
@@ -74,7 +76,7 @@ export const usageSums = (
     return sql`
       SELECT ${ofSeries}, ${shown}
       FROM usage_series series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
-      WHERE (SELECT ${isFilled} FROM rollup_state) AND ${ofSelection} ${grouped}`
+      WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${grouped}`
   }
 
   // Over all projects, the index on project and time is used once for each of them.
@@ -85,7 +87,7 @@ export const usageSums = (
     CROSS JOIN tool_usage_events
     WHERE ${isFilled} AND ${isOfEveryProject ? sql`project_hash IS known` : ofSelection}
       AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to`
-  // The sign keeps SQLite from another index than that of the ids.
+  // The sign keeps SQLite from another index than that of the ids, and from the other of two bounds.
   const recent = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
     WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)})`
@@ -94,11 +96,11 @@ export const usageSums = (
     created_at AS last_used`
   const all = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
-    WHERE NOT (${isFilled}) AND ${selected(sql, selection)}`
+    WHERE NOT (${isFilled}) AND +created_at >= coalesce(pruned_before, '') AND ${selected(sql, selection)}`
 
   const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
     cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
-  const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`)
+  const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`, { isKnown: isPruned })
   const hours = sums("hour", sql`hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`)
   const hoursOfDay = (day: string) =>
     sums(
@@ -112,7 +114,7 @@ export const usageSums = (
     if (!losesLess(from) || edges.filter((edge) => hourOf(edge) === hour).length > 1) {
       return [ofHour(call, from, endOf(hour))]
     }
-    return [sums("hour", sql`hour = ${hour}`, sql`${from}`), ofHour(lost, hour, from)]
+    return [sums("hour", sql`hour = ${hour}`, { at: sql`${from}` }), ofHour(lost, hour, from)]
   }
 
   const parts = [

@@ -167,6 +167,27 @@ describe("pruning", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("that was cut short keeps the sums by day also where all others are made anew", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      const before = yield* everything
+      const rollups = yield* UsageRollups
+      const retention = yield* Retention
+      yield* retention.begin("2026-11-03")
+      assert.strictEqual(yield* retention.pruneStep(7), 7)
+      assert.deepStrictEqual(yield* everything, before)
+      yield* rollups.reset
+      while (yield* rollups.fillStep(20)) assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+      yield* run(prune(days(20)))
+      yield* TestClock.setTime(now)
+      assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("lets windows that need what is pruned say so, and only those", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
