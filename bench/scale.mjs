@@ -70,10 +70,23 @@ const run = (directory, effect, checkpointPages) =>
 
 const seconds = (since) => (performance.now() - since) / 1000
 
+/** Adds the events of a store to its sums, as far as they are not there: it is new, or was made for an older schema. */
+const fill = async (directory) => {
+  const started = performance.now()
+  await run(
+    directory,
+    Effect.flatMap(UsageRollups, ({ fillStep }) => Effect.repeat(fillStep(20_000), { while: (areLeft) => areLeft })),
+  )
+  return seconds(started)
+}
+
 /** A store of so many events, made unless it was made before. */
 const storeOf = async (events) => {
   const directory = join(data, `events-${events}`)
-  if (existsSync(directory)) return directory
+  if (existsSync(directory)) {
+    await fill(directory)
+    return directory
+  }
   const draft = `${directory}.draft`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { recursive: true, mode: 0o700 })
@@ -96,13 +109,9 @@ const storeOf = async (events) => {
   for (const { sql } of triggers) database.exec(sql)
   database.close()
   const made = seconds(started)
-  const filling = performance.now()
-  await run(
-    draft,
-    Effect.flatMap(UsageRollups, ({ fillStep }) => Effect.repeat(fillStep(20_000), { while: (areLeft) => areLeft })),
-  )
+  const filling = await fill(draft)
   renameSync(draft, directory)
-  console.log(`made ${events} events in ${made.toFixed(0)} s, and their sums in ${seconds(filling).toFixed(0)} s`)
+  console.log(`made ${events} events in ${made.toFixed(0)} s, and their sums in ${filling.toFixed(0)} s`)
   return directory
 }
 
@@ -204,7 +213,7 @@ const tableOf = (directory) => {
 
 const BULK = SMALL
 const bulk = [...generateEvents(BULK)]
-const fill = (database, insert) =>
+const insertAll = (database, insert) =>
   database.transaction(() => {
     for (const event of bulk) insert.run(event)
   })()
@@ -214,14 +223,14 @@ const plain = openPlain("plain.db", FIXED)
 const plainInsert = plain.prepare(
   "INSERT INTO tool_usage_events (tool_name, session_id, project_hash, success, created_at) VALUES (@tool, @session, @project, @success, @at)",
 )
-fill(plain, plainInsert)
+insertAll(plain, plainInsert)
 const whole = join(scratch, "whole")
 mkdirSync(whole, { mode: 0o700 })
 await run(whole, Effect.void)
 const ours = new Database(join(whole, "tooltrail.db"))
 ours.pragma("synchronous = NORMAL")
 const ourInsert = ours.prepare(INSERT)
-fill(ours, ourInsert)
+insertAll(ours, ourInsert)
 const times = { plain: [], ours: [] }
 for (const event of generateEvents(20_000, 7)) {
   let started = performance.now()
@@ -272,7 +281,7 @@ const loopRate = (round) => {
   const looped = openPlain(`looped-${round}.db`, tableOf(small))
   const insert = looped.prepare(INSERT)
   const started = performance.now()
-  fill(looped, insert)
+  insertAll(looped, insert)
   const took = seconds(started)
   looped.close()
   return BULK / took

@@ -10,6 +10,7 @@ import { addTranscriptFiles } from "./migrations/0020_add_transcript_files.ts"
 import { addIdentityAndImportLedgers } from "./migrations/0021_add_identity_and_import_ledgers.ts"
 import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
 import { addRecentEventsLater } from "./migrations/0023_add_recent_events_later.ts"
+import { clusterHoursByDay } from "./migrations/0024_cluster_hours_by_day.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -21,6 +22,7 @@ export const migrations = {
   "0021_add_identity_and_import_ledgers": addIdentityAndImportLedgers,
   "0022_add_usage_rollups": addUsageRollups,
   "0023_add_recent_events_later": addRecentEventsLater,
+  "0024_cluster_hours_by_day": clusterHoursByDay,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

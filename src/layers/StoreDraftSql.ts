@@ -14,6 +14,7 @@ import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
+import { createTriggers, keepPruned } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting for an index is faster with more. */
@@ -55,17 +56,17 @@ const make = Effect.gen(function* () {
 
   const keepPages = (kibibytes: number) => sql`PRAGMA cache_size = ${sql.literal(String(-kibibytes))}`
 
-  /** Takes the indexes and triggers of the events away, and notes them for the end; of a draft that is gone on with they are gone. */
+  /** Takes the indexes and triggers of the events away, and notes the indexes for the end; of a draft that is gone on with they are gone. */
   const strip = Effect.gen(function* () {
     yield* keepPages(CACHE_WHILE_APPENDING)
     yield* sql`CREATE TABLE IF NOT EXISTS left_out (statement TEXT NOT NULL)`
+    yield* sql`
+      INSERT INTO left_out SELECT sql FROM sqlite_schema
+      WHERE tbl_name = 'tool_usage_events' AND type = 'index' AND sql IS NOT NULL`
     const parts = yield* sql`
-      SELECT type, name, sql FROM sqlite_schema
+      SELECT type, name FROM sqlite_schema
       WHERE tbl_name = 'tool_usage_events' AND type IN ('index', 'trigger') AND sql IS NOT NULL`
-    for (const { type, name, sql: statement } of parts) {
-      yield* sql`INSERT INTO left_out VALUES (${statement})`
-      yield* sql.unsafe(`DROP ${type} ${name}`)
-    }
+    yield* Effect.forEach(parts, ({ type, name }) => sql.unsafe(`DROP ${type} ${name}`), { discard: true })
   }).pipe(inTransaction, failingTo("begin the draft of a store"))
 
   const removeRepeats = Effect.map(
@@ -107,20 +108,13 @@ const make = Effect.gen(function* () {
 
   const finish = Effect.gen(function* () {
     yield* keepPages(CACHE_WHILE_FINISHING)
-    const parts = yield* sql`SELECT statement FROM left_out ORDER BY rowid`
-    const statements = parts.map(({ statement }) => String(statement))
-    const isIndex = (statement: string) => /^CREATE (UNIQUE )?INDEX/.test(statement)
-    const repeats = yield* Effect.forEach(statements.filter(isIndex), restoreIndex)
+    // Programs before this one noted triggers as well.
+    const indexes = yield* sql`SELECT statement FROM left_out WHERE statement LIKE 'CREATE %INDEX%' ORDER BY rowid`
+    const repeats = yield* Effect.forEach(indexes, ({ statement }) => restoreIndex(String(statement)))
     yield* rollUpRecent(sql)
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
-    yield* Effect.forEach(
-      statements.filter((statement) => !isIndex(statement)),
-      (statement) => sql.unsafe(statement),
-      {
-        discard: true,
-      },
-    )
+    yield* Effect.forEach([keepPruned, ...createTriggers], (statement) => sql.unsafe(statement), { discard: true })
     yield* sql`DROP TABLE left_out`
     return repeats.reduce((sum, removed) => sum + removed, 0)
   }).pipe(inTransaction)

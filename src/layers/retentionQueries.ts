@@ -54,9 +54,9 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
   const pruneHours = (sums: number) =>
     Effect.map(
       sql`
-        DELETE FROM usage_by_hour WHERE (series_id, hour) IN (
-          SELECT series_id, hour FROM rollup_state state CROSS JOIN usage_series series
-          CROSS JOIN usage_by_hour ON series_id = series.id AND hour < state.pruned_before LIMIT ${sums})
+        DELETE FROM usage_by_hour WHERE (day, series_id, hour) IN (
+          SELECT day, series_id, hour FROM usage_by_hour
+          WHERE day < (SELECT pruned_before FROM rollup_state) LIMIT ${sums})
         RETURNING 1`,
       (rows) => rows.length,
     )

@@ -5,13 +5,31 @@ export const seriesColumns = ["tool_name", "project_hash", "agent", "subagent", 
 
 export const bucketColumns = [...durationBounds.keys(), durationBounds.length].map((place) => `durations_${place}`)
 
-const sumColumns = ["uses", "failures", "interruptions", "duration_ms", ...bucketColumns]
+export const sumColumns = ["uses", "failures", "interruptions", "duration_ms", ...bucketColumns]
 
-/** The tables of sums, with the number of characters of `created_at` that name their period. */
-const periods = [
-  { table: "usage_by_hour", period: "hour", characters: 13 },
-  { table: "usage_by_day", period: "day", characters: 10 },
-] as const
+/**
+ * The tables of sums, with what sets their rows apart, in the order in which they lie, and the number of characters of
+ * `created_at` that name their period. The hours of a day lie together, so that calls of the same time change few pages; a
+ * series has so few days that its own lie together.
+ */
+const byHour = { table: "usage_by_hour", key: ["day", "series_id", "hour"], characters: 13 } as const
+const byDay = { table: "usage_by_day", key: ["series_id", "day"], characters: 10 } as const
+const periods = [byHour, byDay]
+
+type Period = typeof byHour | typeof byDay
+type KeyColumn = Period["key"][number]
+
+/** What a call has in the columns of a key, where `s` is its series: `2026-11-26` and `2026-11-26 13`. */
+const keyOf = (call: string): Record<KeyColumn, string> => ({
+  series_id: "s.id",
+  day: `substr(${call}.created_at, 1, 10)`,
+  hour: `substr(${call}.created_at, 1, 13)`,
+})
+
+const keyTexts = (key: ReadonlyArray<KeyColumn>, call: string) => {
+  const columns = keyOf(call)
+  return key.map((column) => columns[column]).join(", ")
+}
 
 const inBucket = (place: number, call: string): string => {
   const above = durationBounds[place - 1]
@@ -49,10 +67,10 @@ export const isOfSeries = (call: string) =>
 
 const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
 
-const upsert = (table: string, period: string, source: string) => `
-  INSERT INTO ${table} (series_id, ${period}, last_used, ${sumColumns.join(", ")})
+const upsert = ({ table, key }: Period, source: string) => `
+  INSERT INTO ${table} (${key.join(", ")}, last_used, ${sumColumns.join(", ")})
   ${source}
-  ON CONFLICT (series_id, ${period}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
+  ON CONFLICT (${key.join(", ")}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
 
 /**
  * The ids of events that the sums hold. Between `filled_to` and `fill_until` are events that are older than the sums and still
@@ -64,19 +82,14 @@ export const isAdded = (id: string): string => `(${id} <= filled_to OR ${id} > f
 /** So many events at most are not added yet. */
 const MOST_RECENT = 128
 
-const createTables: ReadonlyArray<string> = [
-  `CREATE TABLE usage_series (id INTEGER PRIMARY KEY, ${seriesColumns.map((name) => `${name} TEXT`).join(", ")})`,
-  `CREATE INDEX idx_usage_series_tool ON usage_series(${seriesColumns.join(", ")})`,
-  "CREATE INDEX idx_usage_series_project ON usage_series(project_hash)",
-  ...periods.map(
-    ({ table, period }) => `
-      CREATE TABLE ${table} (
-        series_id INTEGER NOT NULL, ${period} TEXT NOT NULL, last_used TEXT NOT NULL,
-        ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
-        PRIMARY KEY (series_id, ${period})) WITHOUT ROWID`,
-  ),
-  "CREATE TABLE rollup_state (filled_to INTEGER NOT NULL, fill_until INTEGER NOT NULL, pruned_before TEXT)",
-]
+const createSums = ({ table, key }: Period) => `
+  CREATE TABLE ${table} (
+    ${key.map((column) => `${column} ${column === "series_id" ? "INTEGER" : "TEXT"} NOT NULL`).join(", ")},
+    last_used TEXT NOT NULL, ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
+    PRIMARY KEY (${key.join(", ")})) WITHOUT ROWID`
+
+/** Makes the sums by hour, empty. */
+export const createSumsByHour = createSums(byHour)
 
 const addSeries = (range: string) => `
   INSERT INTO usage_series (${seriesColumns.join(", ")})
@@ -84,16 +97,16 @@ const addSeries = (range: string) => `
   WHERE ${range} AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`
 
 /** The sums of the events of a range, by series and period. */
-const foldEvents = (range: string, characters: number) => `
-  SELECT s.id, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at), ${sharesOfAll("e").join(", ")}
+const foldEvents = ({ key }: Period, range: string) => `
+  SELECT ${keyTexts(key, "e")}, max(e.created_at), ${sharesOfAll("e").join(", ")}
   FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
-  WHERE ${range} GROUP BY s.id, period`
+  WHERE ${range} GROUP BY ${key.map((_, place) => place + 1).join(", ")}`
 
 const beforeNew = "e.id > (SELECT rolled_to FROM rollup_state) AND e.id < new.id"
 
 const addRecent = `
   ${addSeries(beforeNew)};
-  ${periods.map(({ table, period, characters }) => upsert(table, period, foldEvents(beforeNew, characters))).join("")}
+  ${periods.map((period) => upsert(period, foldEvents(period, beforeNew))).join("")}
   UPDATE rollup_state SET rolled_to = new.id - 1;`
 
 const addNew = `
@@ -101,11 +114,10 @@ const addNew = `
   SELECT ${seriesColumns.map((column) => `new.${column}`).join(", ")}
   WHERE NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("new")});
   ${periods
-    .map(({ table, period, characters }) =>
+    .map((period) =>
       upsert(
-        table,
         period,
-        `SELECT s.id, substr(new.created_at, 1, ${characters}), new.created_at, ${shares("new").join(", ")}
+        `SELECT ${keyTexts(period.key, "new")}, new.created_at, ${shares("new").join(", ")}
          FROM usage_series s WHERE ${isOfSeries("new")}`,
       ),
     )
@@ -115,14 +127,13 @@ const takeAway = sumColumns.map((column, place) => `${column} = ${column} - ${sh
 
 const takeOldAway = `
 ${periods
-  .map(({ table, period, characters }) => {
-    const row = `series_id = (SELECT s.id FROM usage_series s WHERE ${isOfSeries("old")})
-      AND ${period} = substr(old.created_at, 1, ${characters})`
+  .map(({ table, key, characters }) => {
+    const row = `(${key.join(", ")}) = (SELECT ${keyTexts(key, "old")} FROM usage_series s WHERE ${isOfSeries("old")})`
     return `
       DELETE FROM ${table} WHERE ${row} AND uses = 1;
       UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
         SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
-        WHERE s.created_at >= ${period} AND s.created_at <= old.created_at AND ${isOfSeries("old")}
+        WHERE s.created_at >= substr(old.created_at, 1, ${characters}) AND s.created_at <= old.created_at AND ${isOfSeries("old")}
           AND ${isAdded("s.id")}) END
       WHERE ${row};`
   })
@@ -130,18 +141,19 @@ ${periods
 
 const isOfAdded = (call: "new" | "old") => `(SELECT ${isAdded(`${call}.id`)} FROM rollup_state)`
 
-const keepPruned = `
+/** A pruned call that comes again, as from an old transcript, is one of the sums still, and its own row is not to come back. */
+export const keepPruned = `
   CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
   WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`
 
 const triggers = {
-  roll_up_recent: `
+  sums_add_recent: `
     AFTER INSERT ON tool_usage_events WHEN new.id > (SELECT rolled_to + ${MOST_RECENT} FROM rollup_state)
     BEGIN ${addRecent} END`,
   // Ids rise, unless they are given by hand.
-  roll_up_late: `AFTER INSERT ON tool_usage_events WHEN ${isOfAdded("new")} BEGIN ${addNew} END`,
-  roll_back_event: `AFTER DELETE ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} END`,
-  roll_over_event: `
+  sums_add_late: `AFTER INSERT ON tool_usage_events WHEN ${isOfAdded("new")} BEGIN ${addNew} END`,
+  sums_take_away: `AFTER DELETE ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} END`,
+  sums_change: `
     AFTER UPDATE OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
     ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} ${addNew} END`,
 }
@@ -151,12 +163,6 @@ export const createTriggers: ReadonlyArray<string> = Object.entries(triggers).ma
   ([name, rest]) => `CREATE TRIGGER ${name} ${rest}`,
 )
 export const dropTriggers: ReadonlyArray<string> = Object.keys(triggers).map((name) => `DROP TRIGGER ${name}`)
-
-/**
- * Makes the tables of sums, empty. A pruned call that comes again, as from an old transcript, is one of the sums still, and
- * its own row is not to come back.
- */
-export const createRollups: ReadonlyArray<string> = [...createTables, keepPruned]
 
 /** What is pruned, but not taken away yet, is in the sums by day still where all others are made anew. */
 const ofRange = `
@@ -173,19 +179,18 @@ export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; rea
   },
   {
     statement: `
-      CREATE TEMP TABLE IF NOT EXISTS new_sums (series_id INTEGER, hour TEXT, last_used TEXT, ${sumColumns.join(", ")})`,
+      CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, "last_used", ...sumColumns].join(", ")})`,
     isOfRange: false,
   },
   {
-    statement: `INSERT INTO new_sums ${foldEvents(ofRange, 13)}`,
+    statement: `INSERT INTO new_sums ${foldEvents(byHour, ofRange)}`,
     isOfRange: true,
   },
-  { statement: upsert("usage_by_hour", "hour", "SELECT * FROM new_sums WHERE true"), isOfRange: false },
+  { statement: upsert(byHour, "SELECT * FROM new_sums WHERE true"), isOfRange: false },
   {
     statement: upsert(
-      "usage_by_day",
-      "day",
-      `SELECT series_id, substr(hour, 1, 10) AS day, max(last_used), ${sumColumns.map((column) => `sum(${column})`).join(", ")}
+      byDay,
+      `SELECT series_id, day, max(last_used), ${sumColumns.map((column) => `sum(${column})`).join(", ")}
        FROM new_sums WHERE true GROUP BY series_id, day`,
     ),
     isOfRange: false,

@@ -27,6 +27,15 @@ const cutsDay = (edge: Timestamp) => !edge.endsWith(" 00:00:00")
 /** Sorts after all texts that begin with `prefix` and go on with what is in a time. */
 const endOf = (prefix: string) => `${prefix}~`
 
+/** The days from one on that there are sums by hour of, each found by the one before it. */
+const daysSince = (sql: SqlClient.SqlClient, first: string) => {
+  const next = sql`SELECT min(day) FROM usage_by_hour`
+  return sql`
+    WITH RECURSIVE days(known) AS (
+      ${next} WHERE day >= ${first} UNION ALL SELECT (${next} WHERE day > known) FROM days WHERE known IS NOT NULL)
+    SELECT known FROM days WHERE known IS NOT NULL`
+}
+
 /**
  * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
  * columns of its series that are asked for, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
@@ -62,7 +71,11 @@ export const usageSums = (
   const ofSelection = selected(sql, { project, tool })
 
   const beginOf = (period: "day" | "hour") => sql`${sql(period)} || ${period === "day" ? " 00:00:00" : ":00:00"}`
-  const sums = (period: "day" | "hour", range: Statement.Fragment, { at = beginOf(period), isKnown = sql`0` } = {}) => {
+  const sums = (
+    period: "day" | "hour",
+    range: Statement.Fragment,
+    { at = beginOf(period), among = sql``, isKnown = sql`0` } = {},
+  ) => {
     const [shown, grouped] =
       finest === "window"
         ? [
@@ -75,7 +88,7 @@ export const usageSums = (
     // Joined, rollup_state would make SQLite sort for the groups: it does not know that there is one row.
     return sql`
       SELECT ${ofSeries}, ${shown}
-      FROM usage_series series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
+      FROM usage_series series ${among} CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
       WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${grouped}`
   }
 
@@ -101,12 +114,13 @@ export const usageSums = (
   const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
     cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
   const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`, { isKnown: isPruned })
-  const hours = sums("hour", sql`hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`)
+  const hours = sums("hour", sql`day = known AND hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`, {
+    among: sql`CROSS JOIN (${daysSince(sql, dayOf(from))})`,
+  })
   const hoursOfDay = (day: string) =>
     sums(
       "hour",
-      sql`hour >= ${day === dayOf(from) ? hourOf(from) : day} AND hour < ${endOf(day)}
-        AND ${isUncut("hour", cutHours)}`,
+      sql`day = ${day} AND hour >= ${day === dayOf(from) ? hourOf(from) : day} AND ${isUncut("hour", cutHours)}`,
     )
 
   const cutHour = (hour: string) => {
@@ -114,7 +128,7 @@ export const usageSums = (
     if (!losesLess(from) || edges.filter((edge) => hourOf(edge) === hour).length > 1) {
       return [ofHour(call, from, endOf(hour))]
     }
-    return [sums("hour", sql`hour = ${hour}`, { at: sql`${from}` }), ofHour(lost, hour, from)]
+    return [sums("hour", sql`day = ${dayOf(hour)} AND hour = ${hour}`, { at: sql`${from}` }), ofHour(lost, hour, from)]
   }
 
   const parts = [

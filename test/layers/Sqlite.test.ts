@@ -9,16 +9,19 @@ import {
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
+import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import { rollUpRecent } from "../../src/layers/addToRollups.ts"
-import { unhurried } from "../../src/layers/connectSqlite.ts"
+import { connectSqlite, unhurried } from "../../src/layers/connectSqlite.ts"
 import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { migrations } from "../../src/layers/Migrations.ts"
-import { dropTriggers } from "../../src/layers/rollupStatements.ts"
+import { makeRollupQueries } from "../../src/layers/rollupQueries.ts"
+import { bucketColumns } from "../../src/layers/rollupStatements.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { withImmediateTransaction } from "../../src/layers/withImmediateTransaction.ts"
 import { homeAt } from "../support/home.ts"
@@ -124,35 +127,56 @@ describe("SqliteLive", () => {
     }).pipe(Effect.provide(live(home)))
   })
 
-  it.effect("takes the sums of a store over that was filled when each event was added at once", () => {
-    const home = freshHome()
-    const insert = (sql: SqlClient.SqlClient) => sql`
-      INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('Bash', '2026-11-23 12:00:00')`
+  it.effect("keeps the sums of pruned days of an older store, and adds its calls to the others anew", () => {
+    const insert = (sql: SqlClient.SqlClient, id: number | null) => sql`
+      INSERT INTO tool_usage_events (id, tool_name, created_at) VALUES (${id}, 'Bash', '2026-11-23 12:00:00')`
     const sums = (sql: SqlClient.SqlClient) =>
-      sql`SELECT uses FROM usage_by_hour UNION ALL SELECT uses FROM usage_by_day`
+      sql`SELECT day, uses FROM usage_by_day UNION ALL SELECT hour, sum(uses) FROM usage_by_hour GROUP BY hour`
+    const noSums = `last_used, uses, failures, interruptions, duration_ms, ${bucketColumns.join(", ")}`
+    const zeros = Array.from({ length: bucketColumns.length + 3 }, () => 0).join(", ")
     return Effect.gen(function* () {
-      yield* Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        yield* insert(sql)
-        yield* rollUpRecent(sql)
-      }).pipe(Effect.provide(live(home)))
-      const older = new Database(join(home, "tooltrail.db"))
-      for (const statement of dropTriggers) older.exec(statement)
-      older.exec(`
-        ALTER TABLE rollup_state DROP COLUMN rolled_to;
-        CREATE TRIGGER roll_up_event AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END;
-        CREATE TRIGGER roll_back_event AFTER DELETE ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END;
-        DELETE FROM effect_sql_migrations WHERE migration_id >= 23`)
-      older.close()
-      yield* Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        yield* insert(sql)
-        yield* rollUpRecent(sql)
-        assert.deepStrictEqual(yield* sums(sql), [{ uses: 2 }, { uses: 2 }])
-        yield* sql`DELETE FROM tool_usage_events WHERE id = 1`
-        assert.deepStrictEqual(yield* sums(sql), [{ uses: 1 }, { uses: 1 }])
-      }).pipe(Effect.provide(live(home)))
-    })
+      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
+      const upTo = (last: number) =>
+        Migrator.make({})({
+          loader: Migrator.fromRecord(
+            Record.filter(migrations, (_, key) => Number.parseInt(key, 10) <= last) as typeof migrations,
+          ),
+        }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+      const addOldTrigger = (name: string) =>
+        sql.unsafe(`CREATE TRIGGER ${name} AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END`)
+      yield* upTo(22)
+      yield* Effect.forEach(["roll_up_event", "roll_back_event"], addOldTrigger)
+      yield* upTo(23)
+      yield* insert(sql, 3)
+      for (const [period, texts] of [
+        ["day", ["2026-11-01", "2026-11-23"]],
+        ["hour", ["2026-11-23 12"]],
+      ] as const) {
+        for (const text of texts) {
+          yield* sql.unsafe(`
+            INSERT INTO usage_by_${period} (series_id, ${period}, ${noSums}) VALUES (1, '${text}', '${text}', 7, ${zeros})`)
+        }
+      }
+      yield* sql`INSERT INTO usage_series (tool_name) VALUES ('Bash')`
+      yield* sql`UPDATE rollup_state SET rolled_to = 3, pruned_before = '2026-11-20'`
+      yield* Effect.forEach(["roll_up_recent", "roll_up_late"], addOldTrigger)
+      yield* upTo(latestMigration)
+      assert.deepStrictEqual(yield* sums(sql), [{ day: "2026-11-01", uses: 7 }])
+      yield* insert(sql, null)
+      yield* rollUpRecent(sql)
+      const { fillStep } = makeRollupQueries(sql)
+      assert.isFalse(yield* fillStep(10))
+      assert.deepStrictEqual(yield* sums(sql), [
+        { day: "2026-11-01", uses: 7 },
+        { day: "2026-11-23", uses: 2 },
+        { day: "2026-11-23 12", uses: 2 },
+      ])
+      yield* sql`DELETE FROM tool_usage_events WHERE id = 3`
+      assert.deepStrictEqual(
+        (yield* sums(sql)).map(({ uses }) => uses),
+        [7, 1, 1],
+      )
+    }).pipe(Effect.scoped)
   })
 
   it.effect("removes the drafts of processes that were killed", () => {

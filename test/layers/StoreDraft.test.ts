@@ -46,10 +46,12 @@ const stored = Effect.gen(function* () {
   }
 })
 
-/** Appends the calls, those from `resumed` on as a process that goes on with the draft of another would. */
+/** Appends the calls, those from `resumed` on as a process that goes on with the draft of another, older one would. */
 const drafted = (uses: ReadonlyArray<ToolUse>, resumed: number) =>
   Effect.gen(function* () {
     yield* Effect.provide(appendInPieces([uses.slice(0, resumed)]), Draft)
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`INSERT INTO left_out VALUES ('CREATE TRIGGER of_before AFTER INSERT ON tool_usage_events BEGIN SELECT 1; END')`
     return yield* Effect.gen(function* () {
       const { finish } = yield* StoreDraft
       yield* appendInPieces([uses.slice(resumed)])

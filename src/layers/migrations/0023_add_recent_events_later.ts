@@ -1,8 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { createTriggers } from "../rollupStatements.ts"
 
-/** Until now each event was added to the sums when it came. */
+/** Until now each event was added to the sums when it came. The next migration makes the triggers that keep them. */
 export const addRecentEventsLater = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`ALTER TABLE rollup_state ADD COLUMN rolled_to INTEGER NOT NULL DEFAULT 0`
@@ -13,5 +12,4 @@ export const addRecentEventsLater = Effect.gen(function* () {
     (name) => sql`DROP TRIGGER IF EXISTS ${sql(name)}`,
     { discard: true },
   )
-  yield* Effect.forEach(createTriggers, (statement) => sql.unsafe(statement), { discard: true })
 })
