@@ -57,16 +57,15 @@ const homeAt = (directory) =>
     spool: join(directory, "spool"),
   })
 
-const storeAt = (directory, checkpointPages = 1000) =>
-  Layer.provide(StoreLive({ ...unhurried, checkpointPages, whenMissing: "create" }), homeAt(directory))
+const storeAt = (directory) => Layer.provide(StoreLive({ ...unhurried, whenMissing: "create" }), homeAt(directory))
 
 /** Its present is the end of the data. */
 const fixedClock = Object.assign(Object.create(Clock.make()), {
   currentTimeMillis: Effect.succeed(END),
   unsafeCurrentTimeMillis: () => END,
 })
-const run = (directory, effect, checkpointPages) =>
-  Effect.runPromise(effect.pipe(Effect.provide(storeAt(directory, checkpointPages)), Effect.withClock(fixedClock)))
+const run = (directory, effect) =>
+  Effect.runPromise(effect.pipe(Effect.provide(storeAt(directory)), Effect.withClock(fixedClock)))
 
 const seconds = (since) => (performance.now() - since) / 1000
 
@@ -301,7 +300,6 @@ const importRate = (name, effect) => {
   return run(
     directory,
     Effect.map(Effect.timed(effect), ([took]) => BULK / Duration.toSeconds(took)).pipe(Effect.withClock(Clock.make())),
-    unhurried.checkpointPages,
   )
 }
 

@@ -11,10 +11,10 @@ import { inferScope, inferToolType } from "../domain/ToolName.ts"
 import type { CountedUses } from "../domain/usesByTool.ts"
 import { StoreDraft } from "../services/StoreDraft.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
-import { rollUpRecent } from "./addToRollups.ts"
+import { createTriggers, rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
-import { createTriggers, keepPruned } from "./rollupStatements.ts"
+import { keepPruned } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting for an index is faster with more. */
@@ -114,7 +114,8 @@ const make = Effect.gen(function* () {
     yield* rollUpRecent(sql)
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
-    yield* Effect.forEach([keepPruned, ...createTriggers], (statement) => sql.unsafe(statement), { discard: true })
+    yield* sql.unsafe(keepPruned)
+    yield* createTriggers(sql)
     yield* sql`DROP TABLE left_out`
     return repeats.reduce((sum, removed) => sum + removed, 0)
   }).pipe(inTransaction)

@@ -1,7 +1,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { addEventsToRollups, createTriggers, dropTriggers } from "./rollupStatements.ts"
+import { addEventsToRollups, triggers, type Written } from "./rollupStatements.ts"
 
 /** Adds the events with ids above `after`, up to `last`, to the sums. */
 export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
@@ -25,11 +25,21 @@ export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlE
 const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 
+/** Makes the triggers that keep the sums, or those of them that one kind of statement starts. */
+export const createTriggers = (sql: SqlClient.SqlClient, on?: Written): Effect.Effect<void, SqlError> =>
+  runAll(
+    sql,
+    triggers.filter((trigger) => on === undefined || trigger.on === on).map(({ create }) => create),
+  )
+
 /**
- * Runs an effect without the triggers that keep the sums. To be run in a transaction: nobody else ever sees the store without
- * them. Triggers that only look away would still make each statement several times slower.
+ * Runs an effect without the triggers that keep the sums where it inserts, or deletes. To be run in a transaction: nobody else
+ * ever sees the store without them. Triggers that only look away would still make each statement several times slower.
  */
 export const withoutTriggers =
-  (sql: SqlClient.SqlClient) =>
+  (sql: SqlClient.SqlClient, on: Written) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
-    runAll(sql, dropTriggers).pipe(Effect.zipRight(effect), Effect.zipLeft(runAll(sql, createTriggers)))
+    runAll(
+      sql,
+      triggers.filter((trigger) => trigger.on === on).map(({ drop }) => drop),
+    ).pipe(Effect.zipRight(effect), Effect.zipLeft(createTriggers(sql, on)))

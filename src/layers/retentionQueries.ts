@@ -47,7 +47,10 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
       if (found.length === 0) return 0
       const ids = JSON.stringify(found.map(({ id }) => id))
       yield* keepInAggregate(ids)
-      yield* withoutTriggers(sql)(sql`DELETE FROM tool_usage_events WHERE id IN (SELECT value FROM json_each(${ids}))`)
+      yield* withoutTriggers(
+        sql,
+        "DELETE",
+      )(sql`DELETE FROM tool_usage_events WHERE id IN (SELECT value FROM json_each(${ids}))`)
       return found.length
     }).pipe(inTransaction)
 

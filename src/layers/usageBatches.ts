@@ -31,7 +31,7 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
       const before = yield* lastId
-      const inserted = yield* withoutTriggers(sql)(insertEvents(uses))
+      const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(uses))
       yield* rollUpRecent(sql)
       return inserted === uses.length ? uses : yield* insertedAfter(uses, before)
     }, failingTo("insert the events of calls")),

@@ -1,6 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { createSumsByHour, createTriggers } from "../rollupStatements.ts"
+import { createTriggers } from "../addToRollups.ts"
+import { createSumsByHour } from "../rollupStatements.ts"
 
 /**
  * Until now the sums by hour lay by series, so that calls of the same time changed a page for each of their series. What a
@@ -17,5 +18,5 @@ export const clusterHoursByDay = Effect.gen(function* () {
   yield* sql.unsafe(createSumsByHour)
   yield* sql`DELETE FROM usage_by_day WHERE day >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
   yield* sql`UPDATE rollup_state SET filled_to = 0, fill_until = rolled_to`
-  yield* Effect.forEach(createTriggers, (statement) => sql.unsafe(statement), { discard: true })
+  yield* createTriggers(sql)
 })

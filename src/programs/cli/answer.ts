@@ -24,13 +24,9 @@ import { explainDamage, isDamage } from "./damage.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
 import { formatTime } from "./time.ts"
 
-/** Questions write little. */
-const CHECKPOINT_PAGES = 1000
-
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 
-const openStore = (whenMissing: "create" | "fail") =>
-  Layer.provide(StoreLive({ ...unhurried, checkpointPages: CHECKPOINT_PAGES, whenMissing }), HomeLive)
+const openStore = (whenMissing: "create" | "fail") => Layer.provide(StoreLive({ ...unhurried, whenMissing }), HomeLive)
 
 /** The store where there is one, or where calls wait in the spool for one. */
 export const PresentStoreOnly = Layer.unwrapEffect(
