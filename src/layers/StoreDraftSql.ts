@@ -14,7 +14,6 @@ import { ToolRegistry } from "../services/ToolRegistry.ts"
 import { createTriggers, rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
-import { keepPruned } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting for an index is faster with more. */
@@ -114,7 +113,6 @@ const make = Effect.gen(function* () {
     yield* rollUpRecent(sql)
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
-    yield* sql.unsafe(keepPruned)
     yield* createTriggers(sql)
     yield* sql`DROP TABLE left_out`
     return repeats.reduce((sum, removed) => sum + removed, 0)

@@ -25,7 +25,7 @@ export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlE
 const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 
-/** Makes the triggers that keep the sums, or those of them that one kind of statement starts. */
+/** Makes the triggers of the events, or those of them that one kind of statement starts. */
 export const createTriggers = (sql: SqlClient.SqlClient, on?: Written): Effect.Effect<void, SqlError> =>
   runAll(
     sql,
@@ -33,7 +33,7 @@ export const createTriggers = (sql: SqlClient.SqlClient, on?: Written): Effect.E
   )
 
 /**
- * Runs an effect without the triggers that keep the sums where it inserts, or deletes. To be run in a transaction: nobody else
+ * Runs an effect without the triggers that its statements of one kind would start. To be run in a transaction: nobody else
  * ever sees the store without them. Triggers that only look away would still make each statement several times slower.
  */
 export const withoutTriggers =

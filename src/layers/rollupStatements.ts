@@ -141,33 +141,45 @@ ${periods
 
 const isOfAdded = (call: "new" | "old") => `(SELECT ${isAdded(`${call}.id`)} FROM rollup_state)`
 
-/** A pruned call that comes again, as from an old transcript, is one of the sums still, and its own row is not to come back. */
-export const keepPruned = `
-  CREATE TRIGGER keep_pruned BEFORE INSERT ON tool_usage_events
-  WHEN new.created_at < (SELECT pruned_before FROM rollup_state) BEGIN SELECT RAISE(IGNORE); END`
-
 export type Written = "INSERT" | "DELETE" | "UPDATE"
 
-const trigger = (name: string, on: Written, { of = "", when, body }: { of?: string; when: string; body: string }) => ({
+const trigger = (name: string, time: "BEFORE" | "AFTER", on: Written, rest: string) => ({
   on,
-  create: `CREATE TRIGGER ${name} AFTER ${on} ${of} ON tool_usage_events WHEN ${when} BEGIN ${body} END`,
+  create: `CREATE TRIGGER ${name} ${time} ${on} ${rest}`,
   drop: `DROP TRIGGER ${name}`,
 })
 
-/** What keeps the sums in the same statement as the event. */
+/** The triggers of the events: they keep the sums in the same statement as the event. */
 export const triggers = [
-  trigger("sums_add_recent", "INSERT", {
-    when: `new.id > (SELECT rolled_to + ${MOST_RECENT} FROM rollup_state)`,
-    body: addRecent,
-  }),
+  // A pruned call that comes again, as from an old transcript, is one of the sums still, and its own row is not to come back.
+  trigger(
+    "keep_pruned",
+    "BEFORE",
+    "INSERT",
+    `ON tool_usage_events WHEN new.created_at < (SELECT pruned_before FROM rollup_state)
+     BEGIN SELECT RAISE(IGNORE); END`,
+  ),
+  trigger(
+    "sums_add_recent",
+    "AFTER",
+    "INSERT",
+    `ON tool_usage_events WHEN new.id > (SELECT rolled_to + ${MOST_RECENT} FROM rollup_state) BEGIN ${addRecent} END`,
+  ),
   // Ids rise, unless they are given by hand.
-  trigger("sums_add_late", "INSERT", { when: isOfAdded("new"), body: addNew }),
-  trigger("sums_take_away", "DELETE", { when: isOfAdded("old"), body: takeOldAway }),
-  trigger("sums_change", "UPDATE", {
-    of: `OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}`,
-    when: isOfAdded("old"),
-    body: `${takeOldAway} ${addNew}`,
-  }),
+  trigger("sums_add_late", "AFTER", "INSERT", `ON tool_usage_events WHEN ${isOfAdded("new")} BEGIN ${addNew} END`),
+  trigger(
+    "sums_take_away",
+    "AFTER",
+    "DELETE",
+    `ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} END`,
+  ),
+  trigger(
+    "sums_change",
+    "AFTER",
+    "UPDATE",
+    `OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
+     ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} ${addNew} END`,
+  ),
 ]
 
 /** What is pruned, but not taken away yet, is in the sums by day still where all others are made anew. */

@@ -26,14 +26,19 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
       })
     })
 
-  const lastId = Effect.map(sql`SELECT COALESCE(max(id), 0) AS id FROM tool_usage_events`, ([row]) => Number(row?.id))
+  const state = Effect.map(
+    sql`
+      SELECT coalesce(max(id), 0) AS id, (SELECT pruned_before FROM rollup_state) AS pruned_before FROM tool_usage_events`,
+    ([row]) => ({ lastId: Number(row?.id), prunedBefore: String(row?.pruned_before ?? "") }),
+  )
 
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
-      const before = yield* lastId
-      const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(uses))
+      const { lastId, prunedBefore } = yield* state
+      const unpruned = prunedBefore === "" ? uses : uses.filter(({ usedAt }) => usedAt >= prunedBefore)
+      const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(unpruned))
       yield* rollUpRecent(sql)
-      return inserted === uses.length ? uses : yield* insertedAfter(uses, before)
+      return inserted === unpruned.length ? unpruned : yield* insertedAfter(unpruned, lastId)
     }, failingTo("insert the events of calls")),
   }
 }

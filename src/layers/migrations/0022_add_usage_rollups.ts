@@ -1,6 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { keepPruned, seriesColumns, sumColumns } from "../rollupStatements.ts"
+import { seriesColumns, sumColumns } from "../rollupStatements.ts"
 
 const createTables = [
   `CREATE TABLE usage_series (id INTEGER PRIMARY KEY, ${seriesColumns.map((name) => `${name} TEXT`).join(", ")})`,
@@ -22,7 +22,7 @@ const createTables = [
  */
 export const addUsageRollups = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* Effect.forEach([...createTables, keepPruned], (statement) => sql.unsafe(statement), { discard: true })
+  yield* Effect.forEach(createTables, (statement) => sql.unsafe(statement), { discard: true })
   yield* sql`
     INSERT INTO rollup_state (filled_to, fill_until)
     SELECT 0, coalesce(max(id), 0) FROM tool_usage_events`

@@ -10,7 +10,7 @@ import { createSumsByHour } from "../rollupStatements.ts"
 export const clusterHoursByDay = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* Effect.forEach(
-    ["roll_up_recent", "roll_up_late", "roll_back_event", "roll_over_event"],
+    ["keep_pruned", "roll_up_recent", "roll_up_late", "roll_back_event", "roll_over_event"],
     (name) => sql`DROP TRIGGER IF EXISTS ${sql(name)}`,
     { discard: true },
   )
