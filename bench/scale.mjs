@@ -273,9 +273,9 @@ const uses = bulk.map(({ tool, session, project, success, at, id, duration, suba
   failureKind: success === 1 ? null : "error",
   source: "transcript",
 }))
-const ROUNDS = 5
+const ROUNDS = 9
 
-// Many at once: a loop in one transaction into the same table and indexes, and what an import into a store does, in turn.
+// Many at once: a loop in one transaction into the same table and indexes, and what an import does, in turn.
 const loopRate = (round) => {
   const looped = openPlain(`looped-${round}.db`, tableOf(small))
   const insert = looped.prepare(INSERT)
@@ -308,10 +308,14 @@ const inDraft = Effect.flatMap(StoreDraft, ({ append, finish }) => Effect.zipRig
 )
 
 const rates = { looped: [], imported: [], appended: [] }
+const ways = [
+  async (round) => rates.looped.push(loopRate(round)),
+  async (round) => rates.imported.push(await importRate(`batched-${round}`, inBatches(recordToolUses))),
+  async (round) => rates.appended.push(await importRate(`draft-${round}`, inDraft)),
+]
+// What one leaves to be written to the disk slows the next.
 for (let round = 0; round < ROUNDS; round++) {
-  rates.looped.push(loopRate(round))
-  rates.imported.push(await importRate(`batched-${round}`, inBatches(recordToolUses)))
-  rates.appended.push(await importRate(`draft-${round}`, inDraft))
+  for (const place of ways.keys()) await ways[(round + place) % ways.length](round)
 }
 
 // A spool has a file for each call: all of a drain, what of it the store takes, and a loop over the same files.
