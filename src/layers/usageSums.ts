@@ -40,7 +40,7 @@ const daysSince = (sql: SqlClient.SqlClient, first: string) => {
  * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
  * columns of its series that are asked for, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
  * of the rows are those of the calls, to the digit. The newest calls, which the sums do not hold yet, are single as well.
- * There are single calls only for a session, and while old events are still to be added to the sums.
+ * There are single calls only for a session, and, but for pruned days, while old events are still to be added to the sums.
  *
  * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
  * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
@@ -74,7 +74,11 @@ export const usageSums = (
   const sums = (
     period: "day" | "hour",
     range: Statement.Fragment,
-    { at = beginOf(period), among = sql``, isKnown = sql`0` } = {},
+    {
+      at = beginOf(period),
+      source = sql`usage_series series CROSS JOIN ${sql(`usage_by_${period}`)}`,
+      isKnown = sql`0`,
+    } = {},
   ) => {
     const [shown, grouped] =
       finest === "window"
@@ -88,7 +92,7 @@ export const usageSums = (
     // Joined, rollup_state would make SQLite sort for the groups: it does not know that there is one row.
     return sql`
       SELECT ${ofSeries}, ${shown}
-      FROM usage_series series ${among} CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = series.id AND ${range}
+      FROM ${source} ON series_id = series.id AND ${range}
       WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${grouped}`
   }
 
@@ -114,9 +118,15 @@ export const usageSums = (
   const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
     cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
   const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`, { isKnown: isPruned })
-  const hours = sums("hour", sql`day = known AND hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`, {
-    among: sql`CROSS JOIN (${daysSince(sql, dayOf(from))})`,
-  })
+  const hoursSince = sql`hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`
+  // Of all series the hours are read as they lie; of some, each by itself on each day.
+  const hours = isOfEveryProject
+    ? sums("hour", sql`day >= ${dayOf(from)} AND ${hoursSince}`, {
+        source: sql`usage_by_hour CROSS JOIN usage_series series`,
+      })
+    : sums("hour", sql`day = known AND ${hoursSince}`, {
+        source: sql`usage_series series CROSS JOIN (${daysSince(sql, dayOf(from))}) CROSS JOIN usage_by_hour`,
+      })
   const hoursOfDay = (day: string) =>
     sums(
       "hour",
