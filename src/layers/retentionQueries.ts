@@ -79,11 +79,12 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
     ),
 
     begin: Effect.fn("Retention.begin")(
-      // What is pruned must be one of the sums by then.
       (day) =>
         rollUpRecent(sql).pipe(
-          Effect.zipRight(sql`UPDATE rollup_state SET pruned_before = max(coalesce(pruned_before, ''), ${day})`),
-          Effect.asVoid,
+          Effect.zipRight(sql`
+            UPDATE rollup_state SET pruned_before = max(coalesce(pruned_before, ''), ${day})
+            WHERE filled_to >= fill_until RETURNING 1`),
+          Effect.map((rows) => rows.length > 0),
           inTransaction,
         ),
       failingTo("begin to prune"),

@@ -70,7 +70,8 @@ export const prune = Effect.fn("prune")(function* (
   const before = yield* dayOf(age)
   yield* fillRollups
   const events = yield* retention.countBefore(before)
-  yield* retention.begin(before)
+  // Meanwhile the sums may have been forgotten, to be made anew.
+  while (!(yield* retention.begin(before))) yield* fillRollups
   yield* inSteps(retention.pruneStep)
   return { before, events, freedPages: yield* inSteps(retention.giveBackStep) }
 })

@@ -14,8 +14,11 @@ export class Retention extends Context.Tag("tooltrail/services/Retention")<
     readonly prunedBefore: Effect.Effect<Option.Option<string>, PersistenceError>
     /** How many events there are before a day. */
     readonly countBefore: (day: string) => Effect.Effect<number, PersistenceError>
-    /** From now on nobody is answered from events before the day, nor from their sums by hour. */
-    readonly begin: (day: string) => Effect.Effect<void, PersistenceError>
+    /**
+     * From now on nobody is answered from events before the day, nor from their sums by hour. False, and nothing done, while
+     * events are still to be added to the sums: what is pruned must be one of them.
+     */
+    readonly begin: (day: string) => Effect.Effect<boolean, PersistenceError>
     /** Takes away at most `events` events, or `events` sums by hour, of what is pruned. Returns how many there were. */
     readonly pruneStep: (events: number) => Effect.Effect<number, PersistenceError>
     /** Gives at most `pages` unused pages back to the system. Returns how many it gave. */

@@ -92,7 +92,7 @@ const stepsOf = (rows: number, rowMillis: (step: number) => number) => {
   const Stepping = Layer.mergeAll(
     Layer.mock(Retention, {
       countBefore: () => Effect.succeed(rows),
-      begin: () => Effect.void,
+      begin: () => Effect.succeed(true),
       pruneStep: takeAway,
       giveBackStep: () => Effect.succeed(0),
     }),
@@ -174,7 +174,12 @@ describe("pruning", () => {
       const before = yield* everything
       const rollups = yield* UsageRollups
       const retention = yield* Retention
-      yield* retention.begin("2026-11-03")
+      yield* rollups.reset
+      assert.isFalse(yield* retention.begin("2026-11-03"))
+      assert.isTrue(Option.isNone(yield* retention.prunedBefore))
+      assert.deepStrictEqual(yield* everything, before)
+      while (yield* rollups.fillStep(20)) assert.isFalse(yield* retention.begin("2026-11-03"))
+      assert.isTrue(yield* retention.begin("2026-11-03"))
       assert.strictEqual(yield* retention.pruneStep(7), 7)
       assert.deepStrictEqual(yield* everything, before)
       yield* rollups.reset
