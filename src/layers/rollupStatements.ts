@@ -82,14 +82,12 @@ export const isAdded = (id: string): string => `(${id} <= filled_to OR ${id} > f
 /** So many events at most are not added yet. */
 const MOST_RECENT = 128
 
-const createSums = ({ table, key }: Period) => `
-  CREATE TABLE ${table} (
-    ${key.map((column) => `${column} ${column === "series_id" ? "INTEGER" : "TEXT"} NOT NULL`).join(", ")},
-    last_used TEXT NOT NULL, ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
-    PRIMARY KEY (${key.join(", ")})) WITHOUT ROWID`
-
 /** Makes the sums by hour, empty. */
-export const createSumsByHour = createSums(byHour)
+export const createSumsByHour = `
+  CREATE TABLE ${byHour.table} (
+    ${byHour.key.map((column) => `${column} ${column === "series_id" ? "INTEGER" : "TEXT"} NOT NULL`).join(", ")},
+    last_used TEXT NOT NULL, ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
+    PRIMARY KEY (${byHour.key.join(", ")})) WITHOUT ROWID`
 
 const addSeries = (range: string) => `
   INSERT INTO usage_series (${seriesColumns.join(", ")})
