@@ -47,7 +47,7 @@ export const selectedCalls = (sql: SqlClient.SqlClient, selection: CallSelection
     : sql`tool_usage_events WHERE ${selected(sql, selection)}`
 }
 
-const columnOf = {
+export const columnOf = {
   tool: "tool_name",
   target: "target",
   server: "server_name",

@@ -105,7 +105,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       return Option.some({
         span,
         row,
-        days: (yield* sums.counts({ dimension: "day", selection })).length,
+        days: (yield* sums.days(selection)).days,
         before: nextTo("before"),
         after: nextTo("after"),
         projects: yield* sums.counts({ dimension: "project", selection }),

@@ -2,6 +2,7 @@ import { durationBounds } from "../domain/durationBuckets.ts"
 
 /** What sets one series of calls apart from another; what is summed is summed within a series. */
 export const seriesColumns = ["tool_name", "project_hash", "agent", "subagent", "target", "server_name"] as const
+export type SeriesColumn = (typeof seriesColumns)[number]
 
 export const bucketColumns = [...durationBounds.keys(), durationBounds.length].map((place) => `durations_${place}`)
 

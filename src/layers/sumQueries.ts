@@ -7,8 +7,8 @@ import { TimestampText } from "../domain/TimestampText.ts"
 import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import { ReportDimension } from "../domain/Usage.ts"
 import { KeyCount, SumCell } from "../domain/UsageReport.ts"
-import { CallSelection, keyIn, ofProject } from "./callSelection.ts"
-import { usageSums } from "./usageSums.ts"
+import { CallSelection, columnOf, keyIn, ofProject } from "./callSelection.ts"
+import { usageSums, windowSums } from "./usageSums.ts"
 
 /** The sums of reports: what can be added up, and so told from sums as well as from the events. */
 export const makeSumQueries = (sql: SqlClient.SqlClient) => {
@@ -31,15 +31,28 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       GROUP BY 1, 2, 3 HAVING sum(uses) > 0`,
   })
 
+  /** The days, in UTC, on which there were calls. */
+  const days = SqlSchema.single({
+    Request: Schema.typeSchema(CallSelection),
+    Result: Schema.Struct({ days: Schema.Number }),
+    execute: (selection) => sql`
+      SELECT count(*) AS days FROM (
+        SELECT 1 FROM (${usageSums(sql, selection)}) GROUP BY substr(at, 1, 10) HAVING sum(uses) > 0)`,
+  })
+
   const counts = SqlSchema.findAll({
-    Request: Schema.typeSchema(Schema.Struct({ dimension: ReportDimension, selection: CallSelection })),
+    Request: Schema.typeSchema(
+      Schema.Struct({
+        dimension: ReportDimension.pipe(Schema.pickLiteral("project", "subagent", "target")),
+        selection: CallSelection,
+      }),
+    ),
     Result: KeyCount,
     execute: ({ dimension, selection }) => {
-      const key = keyIn(sql, dimension, [], "at")
-      const sums = usageSums(sql, selection, { finest: dimension === "day" ? "day" : "window" })
+      const column = columnOf[dimension]
       return sql`
-        SELECT ${key} AS key, sum(uses) AS usage_count FROM (${sums})
-        WHERE ${key} IS NOT NULL
+        SELECT ${sql(column)} AS key, sum(uses) AS usage_count FROM (${windowSums(sql, selection, column)})
+        WHERE ${sql(column)} IS NOT NULL
         GROUP BY 1 HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },
   })
@@ -68,5 +81,5 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       FROM (${usageSums(sql, selection)}) GROUP BY 1 HAVING sum(uses) > 0 ORDER BY 1`,
   })
 
-  return { trend, cells, counts, first }
+  return { trend, cells, days, counts, first }
 }

@@ -11,12 +11,10 @@ import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { ToolUseSource } from "../domain/ToolUse.ts"
 import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { everyProject, ofProject, selectedCalls } from "./callSelection.ts"
+import { columnOf, everyProject, ofProject, selectedCalls } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { needsDetailSince } from "./prunedDetail.ts"
-import { usageSums } from "./usageSums.ts"
-
-const columnOf = { tool: "tool_name", target: "target", server: "server_name" } as const
+import { windowSums } from "./usageSums.ts"
 
 /** The questions that `UsageEvents` answers. */
 export const makeUsageQueries = (
@@ -43,7 +41,7 @@ export const makeUsageQueries = (
     ),
     Result: ToolUsageStats,
     execute: ({ toolName, project, since }) => sql`
-      SELECT tool_name, ${sums} FROM (${usageSums(sql, { project, from: since, tool: toolName }, { finest: "window", columns: ["tool_name"] })})
+      SELECT tool_name, ${sums} FROM (${windowSums(sql, { project, from: since, tool: toolName }, "tool_name")})
       GROUP BY tool_name HAVING sum(uses) > 0`,
   })
 
@@ -62,10 +60,9 @@ export const makeUsageQueries = (
     ),
     Result: DimensionStats,
     execute: ({ dimension, project, since }) => {
-      const columns = [columnOf[dimension]]
       const column = sql(columnOf[dimension])
       return sql`
-        SELECT ${column} AS key, ${sums} FROM (${usageSums(sql, { project, from: since }, { finest: "window", columns })})
+        SELECT ${column} AS key, ${sums} FROM (${windowSums(sql, { project, from: since }, columnOf[dimension])})
         WHERE ${column} IS NOT NULL
         GROUP BY ${column} HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
     },

@@ -3,17 +3,48 @@ import type * as Statement from "@effect/sql/Statement"
 import { AllProjects } from "../domain/Project.ts"
 import type { BinUnit } from "../domain/ReportSpan.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
-import { type CallSelection, selected, selectedCalls } from "./callSelection.ts"
-import { seriesColumns } from "./rollupStatements.ts"
+import { type CallSelection, ofProject, selected, selectedCalls } from "./callSelection.ts"
+import { type SeriesColumn, seriesColumns } from "./rollupStatements.ts"
 
-export interface SumsOptions {
+interface Cuts {
   /** Times, beside the first, at which a sum must be cut. */
   readonly cuts?: ReadonlyArray<Timestamp>
-  /** No sum is over more than this. Those over a window all are `at` its beginning, and are not cut. */
-  readonly finest?: BinUnit | "window"
-  /** What is asked for of the series; all of it where that is left out. */
-  readonly columns?: ReadonlyArray<(typeof seriesColumns)[number]>
+  /** No sum is over more than this. */
+  readonly finest?: BinUnit
 }
+
+/** What the rows of sums and those of calls show, and what they are grouped by. `at` is a row's time, `sign` that of its counts. */
+interface RowShape {
+  readonly ofSums: (at: Statement.Fragment) => Statement.Fragment
+  readonly ofCalls: (at: Statement.Fragment, sign: Statement.Fragment) => Statement.Fragment
+  readonly groupSums: Statement.Fragment
+  readonly groupCalls: Statement.Fragment
+}
+
+const isFailure = (sql: SqlClient.SqlClient) => sql`(success = 0 AND failure_kind IS NOT 'interrupted')`
+const isInterruption = (sql: SqlClient.SqlClient) => sql`(success = 0 AND failure_kind IS 'interrupted')`
+
+const rowsByPeriod = (sql: SqlClient.SqlClient): RowShape => {
+  const ofSeries = sql.csv(seriesColumns.map((column) => sql`${sql(column)}`))
+  return {
+    ofSums: (at) => sql`${ofSeries}, ${at} AS at, uses, failures, interruptions, last_used`,
+    ofCalls: (at, sign) => sql`
+      ${ofSeries}, ${at} AS at, ${sign}1 AS uses, ${sign}${isFailure(sql)} AS failures,
+      ${sign}${isInterruption(sql)} AS interruptions, created_at AS last_used`,
+    groupSums: sql``,
+    groupCalls: sql``,
+  }
+}
+
+const rowsOfWindow = (sql: SqlClient.SqlClient, column: SeriesColumn): RowShape => ({
+  ofSums: () => sql`${sql(column)}, sum(uses) AS uses, sum(failures) AS failures, max(last_used) AS last_used`,
+  ofCalls: (_at, sign) => sql`
+    ${sql(column)}, ${sign}count(*) AS uses, ${sign}count(*) FILTER (WHERE ${isFailure(sql)}) AS failures,
+    max(created_at) AS last_used`,
+  groupSums: sql`GROUP BY series.id`,
+  // The sign keeps SQLite from reading an index only because it has the order of the groups.
+  groupCalls: sql`GROUP BY +${sql(column)}`,
+})
 
 const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
 const dayOf = (text: string) => text.slice(0, 10)
@@ -36,29 +67,17 @@ const daysSince = (sql: SqlClient.SqlClient, first: string) => {
     SELECT known FROM days WHERE known IS NOT NULL`
 }
 
-/**
- * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
- * columns of its series that are asked for, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`. The sums
- * of the rows are those of the calls, to the digit. The newest calls, which the sums do not hold yet, are single as well.
- * There are single calls only for a session, and, but for pruned days, while old events are still to be added to the sums.
- *
- * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
- * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
- */
-export const usageSums = (
+/** The selected calls in rows of a shape: whole days, whole hours, and single calls in the hours that are cut. */
+const selectRows = (
   sql: SqlClient.SqlClient,
   selection: CallSelection,
-  { cuts = [], finest = "day", columns = seriesColumns }: SumsOptions = {},
+  { ofSums, ofCalls, groupSums, groupCalls }: RowShape,
+  { cuts = [], finest = "day" }: Cuts = {},
 ): Statement.Fragment => {
   const { project, tool, from, session } = selection
-  const ofSeries = sql.csv(columns.map((column) => sql`${sql(column)}`))
-  const isFailure = sql`(success = 0 AND failure_kind IS NOT 'interrupted')`
-  const isInterruption = sql`(success = 0 AND failure_kind IS 'interrupted')`
-  const call = sql`
-    ${ofSeries}, created_at AS at, 1 AS uses, ${isFailure} AS failures, ${isInterruption} AS interruptions,
-    created_at AS last_used`
+  const call = ofCalls(sql`created_at`, sql``)
   if (from === undefined || session !== undefined || finest === "minute") {
-    return sql`SELECT ${call} FROM ${selectedCalls(sql, selection)}`
+    return sql`SELECT ${call} FROM ${selectedCalls(sql, selection)} ${groupCalls}`
   }
 
   const edges = [from, ...cuts.filter((cut) => cut > from)]
@@ -79,41 +98,35 @@ export const usageSums = (
       source = sql`usage_series series CROSS JOIN ${sql(`usage_by_${period}`)}`,
       isKnown = sql`0`,
     } = {},
-  ) => {
-    const [shown, grouped] =
-      finest === "window"
-        ? [
-            sql`
-              ${from} AS at, sum(uses) AS uses, sum(failures) AS failures, sum(interruptions) AS interruptions,
-              max(last_used) AS last_used`,
-            sql`GROUP BY series.id`,
-          ]
-        : [sql`${at} AS at, uses, failures, interruptions, last_used`, sql``]
+  ) =>
     // Joined, rollup_state would make SQLite sort for the groups: it does not know that there is one row.
-    return sql`
-      SELECT ${ofSeries}, ${shown}
+    sql`
+      SELECT ${ofSums(at)}
       FROM ${source} ON series_id = series.id AND ${range}
-      WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${grouped}`
-  }
+      WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${groupSums}`
 
-  // Over all projects, the index on project and time is used once for each of them.
+  // Over all projects, the index on project and time is used once for each of them. For a tool, of which there are mostly
+  // fewer calls than of a project, that on tool and time is: the sign keeps SQLite from the other.
   const isOfEveryProject = project === AllProjects && tool === undefined
+  const indexed =
+    tool !== undefined
+      ? sql`tool_name = ${tool} AND +(${ofProject(sql, project)})`
+      : isOfEveryProject
+        ? sql`project_hash IS known`
+        : ofProject(sql, project)
   const ofHour = (share: Statement.Fragment, begin: string, end: string) => sql`
     SELECT ${share} FROM rollup_state
     ${isOfEveryProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
-    WHERE ${isFilled} AND ${isOfEveryProject ? sql`project_hash IS known` : ofSelection}
-      AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to`
+    WHERE ${isFilled} AND ${indexed}
+      AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to ${groupCalls}`
   // The sign keeps SQLite from another index than that of the ids, and from the other of two bounds.
   const recent = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
-    WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)})`
-  const lost = sql`
-    ${ofSeries}, ${from} AS at, -1 AS uses, -${isFailure} AS failures, -${isInterruption} AS interruptions,
-    created_at AS last_used`
+    WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)}) ${groupCalls}`
   const all = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
-    WHERE NOT (${isFilled}) AND +created_at >= coalesce(pruned_before, '') AND ${selected(sql, selection)}`
+    WHERE NOT (${isFilled}) AND +created_at >= coalesce(pruned_before, '') AND ${selected(sql, selection)} ${groupCalls}`
 
   const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
     cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
@@ -138,7 +151,10 @@ export const usageSums = (
     if (!losesLess(from) || edges.filter((edge) => hourOf(edge) === hour).length > 1) {
       return [ofHour(call, from, endOf(hour))]
     }
-    return [sums("hour", sql`day = ${dayOf(hour)} AND hour = ${hour}`, { at: sql`${from}` }), ofHour(lost, hour, from)]
+    return [
+      sums("hour", sql`day = ${dayOf(hour)} AND hour = ${hour}`, { at: sql`${from}` }),
+      ofHour(ofCalls(sql`${from}`, sql`-`), hour, from),
+    ]
   }
 
   const parts = [
@@ -149,3 +165,26 @@ export const usageSums = (
   ]
   return parts.reduce((left, right) => sql`${left} UNION ALL ${right}`)
 }
+
+/**
+ * The selected calls as a table: whole days, whole hours, and single calls in the hours that are cut. Each row has the
+ * columns of its series, `at` (when its period began, or its call was), `uses`, `failures`, `interruptions` and `last_used`.
+ * The sums of the rows are those of the calls, to the digit. The newest calls, which the sums do not hold yet, are single as
+ * well. There are single calls only for a session, and, but for pruned days, while old events are still to be added to the sums.
+ *
+ * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
+ * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
+ */
+export const usageSums = (sql: SqlClient.SqlClient, selection: CallSelection, cuts?: Cuts): Statement.Fragment =>
+  selectRows(sql, selection, rowsByPeriod(sql), cuts)
+
+/**
+ * The same over the whole of a window, added up as far as one of the tables goes: rows with one column of their series,
+ * `uses`, `failures` and `last_used`. What else is in a row costs time, asked for or not: SQLite leaves out nothing that is
+ * grouped.
+ */
+export const windowSums = (
+  sql: SqlClient.SqlClient,
+  selection: CallSelection,
+  column: SeriesColumn,
+): Statement.Fragment => selectRows(sql, selection, rowsOfWindow(sql, column))

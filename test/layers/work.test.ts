@@ -148,6 +148,12 @@ describe("the work that a question makes", () => {
             for (const line of plan) {
               assert.notMatch(line, /^SCAN (tool_usage_events|usage_by_hour|usage_by_day)\b(?!.*USING)/, name)
             }
+            if (name === "the uses of a tool") {
+              assert.match(
+                plan.join("\n"),
+                /idx_tool_usage_events_tool \(tool_name=\? AND created_at>\? AND created_at<\?\)/,
+              )
+            }
             const lengthInDays = Number(/of (\d+) days?$/.exec(name)?.[1] ?? 30)
             assert.isAtMost(visits.usage_series, 2 * MOST_SERIES, name)
             assert.isAtMost(visits.usage_by_day, MOST_SERIES * lengthInDays, name)
