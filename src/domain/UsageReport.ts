@@ -95,8 +95,10 @@ export const KeyCount = Schema.Struct({ key: Schema.String, usage_count: Schema.
 export type KeyCount = typeof KeyCount.Type
 
 /** What was called right before, or after; null stands for the session's beginning, or end. */
-export const NeighbourCount = Schema.Struct({ key: Schema.NullOr(Schema.String), usage_count: Schema.Number })
-export type NeighbourCount = typeof NeighbourCount.Type
+export interface NeighbourCount {
+  readonly key: string | null
+  readonly usage_count: number
+}
 
 /** Everything about one tool. Lists come most first, then by key. */
 export interface ToolReport {

@@ -1,41 +1,40 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { countNeighbours } from "../domain/countNeighbours.ts"
+import { durationRanks } from "../domain/durationRanks.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { ReportDimension } from "../domain/Usage.ts"
-import { NeighbourCount } from "../domain/UsageReport.ts"
-import { CallSelection, keyIn, selectedCalls } from "./callSelection.ts"
+import { CallSelection, keyIn, selected, selectedCalls } from "./callSelection.ts"
 
 const ByDimension = Schema.typeSchema(
   Schema.Struct({ dimension: ReportDimension, selection: CallSelection, tools: Schema.Array(Schema.String) }),
 )
 
-/** What of a report only the calls themselves can tell. */
+/** A list that SQLite made, which may be of millions: to prove each of its elements would take as long as to read them. */
+const listOf = <A>(json: string): ReadonlyArray<A> => JSON.parse(json)
+
+/** What of a report only the calls themselves can tell. Each query goes through them once, and sorts no more than it must. */
 export const makeCallQueries = (sql: SqlClient.SqlClient) => {
-  /** Nearest rank: the smallest duration up to which there are at least 50, or 95, of 100 calls. */
-  const durations = SqlSchema.findAll({
+  const durationsAndSessions = SqlSchema.findAll({
     Request: ByDimension,
-    Result: Schema.Struct({ key: Schema.String, median_ms: Schema.Number, p95_ms: Schema.Number }),
+    Result: Schema.Struct({ key: Schema.String, durations: Schema.String, sessions: Schema.Number }),
     execute: ({ dimension, selection, tools }) => sql`
-      WITH calls AS (
-        SELECT ${keyIn(sql, dimension, tools)} AS key, duration_ms, count(*) AS calls
-        FROM ${selectedCalls(sql, selection)} AND duration_ms IS NOT NULL GROUP BY 1, 2),
-      ranked AS (
-        SELECT key, duration_ms, sum(calls) OVER (PARTITION BY key ORDER BY duration_ms) AS up_to,
-          sum(calls) OVER (PARTITION BY key) AS calls
-        FROM calls WHERE key IS NOT NULL)
-      SELECT key, min(duration_ms) FILTER (WHERE up_to * 100 >= calls * 50) AS median_ms,
-        min(duration_ms) FILTER (WHERE up_to * 100 >= calls * 95) AS p95_ms
-      FROM ranked GROUP BY key`,
+      SELECT ${keyIn(sql, dimension, tools)} AS key, count(DISTINCT session_id) AS sessions,
+        json_group_array(duration_ms) FILTER (WHERE duration_ms IS NOT NULL) AS durations
+      FROM ${selectedCalls(sql, selection)} AND key IS NOT NULL GROUP BY 1`,
   })
 
-  const sessions = SqlSchema.findAll({
-    Request: ByDimension,
-    Result: Schema.Struct({ key: Schema.NullOr(Schema.String), sessions: Schema.Number }),
-    execute: ({ dimension, selection, tools }) => sql`
-      SELECT ${keyIn(sql, dimension, tools)} AS key, count(DISTINCT session_id) AS sessions
-      FROM ${selectedCalls(sql, selection)} GROUP BY 1`,
-  })
+  /** By key: the sessions, and the median and 95th percentile of the durations that are known. */
+  const details = (request: typeof ByDimension.Type) =>
+    Effect.map(
+      durationsAndSessions(request),
+      (rows) =>
+        new Map(
+          rows.map(({ key, durations, sessions }) => [key, { sessions, ...durationRanks(listOf<number>(durations)) }]),
+        ),
+    )
 
   const allSessions = SqlSchema.single({
     Request: Schema.typeSchema(CallSelection),
@@ -44,22 +43,24 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
       SELECT count(DISTINCT session_id) AS sessions FROM ${selectedCalls(sql, selection)}`,
   })
 
-  /** The calls right before and after those of one tool, in their sessions, whatever the selection says of the others. */
-  const neighbours = SqlSchema.findAll({
+  /** The sessions with calls of a tool that are selected, whatever the selection says of their other calls. */
+  const ordersAround = SqlSchema.findAll({
     Request: Schema.typeSchema(CallSelection),
-    Result: Schema.Struct({ place: Schema.Literal("before", "after"), ...NeighbourCount.fields }),
+    Result: Schema.Struct({ tools: Schema.String }),
     execute: (selection) => sql`
-      WITH asked AS (SELECT id, session_id FROM ${selectedCalls(sql, selection)}),
-      ordered AS (
-        SELECT id, lag(tool_name) OVER in_session AS before, lead(tool_name) OVER in_session AS after
-        FROM tool_usage_events WHERE session_id IN (SELECT session_id FROM asked)
-        WINDOW in_session AS (PARTITION BY session_id ORDER BY created_at, id)),
-      found AS MATERIALIZED (SELECT * FROM ordered WHERE id IN (SELECT id FROM asked))
-      SELECT 'before' AS place, before AS key, count(*) AS usage_count FROM found GROUP BY before
-      UNION ALL
-      SELECT 'after', after, count(*) FROM found GROUP BY after
-      ORDER BY usage_count DESC, key`,
+      SELECT json_group_array(iif(${selected(sql, selection)}, NULL, tool_name) ORDER BY created_at, id) AS tools
+      FROM tool_usage_events
+      WHERE session_id IN (SELECT session_id FROM ${selectedCalls(sql, selection)})
+      GROUP BY session_id`,
   })
+
+  const neighbours = (tool: string, selection: CallSelection) =>
+    Effect.map(ordersAround({ ...selection, tool }), (rows) =>
+      countNeighbours(
+        tool,
+        rows.map((row) => listOf<string | null>(row.tools)),
+      ),
+    )
 
   const sessionSpan = SqlSchema.single({
     Request: Schema.String,
@@ -75,5 +76,5 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
       SELECT tool_name FROM tool_usage_events WHERE session_id = ${session} ORDER BY created_at, id`,
   })
 
-  return { durations, sessions, allSessions, neighbours, sessionSpan, sessionOrder }
+  return { details, allSessions, neighbours, sessionSpan, sessionOrder }
 }

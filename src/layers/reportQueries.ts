@@ -54,10 +54,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
   ) =>
     Effect.gen(function* () {
       const tools = dimension === "type" ? [...new Set(cells.flatMap(({ key }) => key ?? []))] : []
-      const durations = new Map(
-        (yield* calls.durations({ dimension, selection, tools })).map(({ key, ...row }) => [key, row]),
-      )
-      const sessions = new Map((yield* calls.sessions({ dimension, selection, tools })).map((row) => [row.key, row]))
+      const details = yield* calls.details({ dimension, selection, tools })
       const keyOf = ({ key }: SumCell) => (dimension === "type" && key !== null ? inferToolType(key) : key)
       return [...foldSums(cells, keyOf, hasPrevious)]
         .flatMap(([key, row]) => (key === null ? [] : [{ key, ...row }]))
@@ -65,9 +62,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
           (row): ReportRow => ({
             ...row,
             share: row.usage_count / outOf,
-            sessions: sessions.get(row.key)?.sessions ?? 0,
-            median_ms: durations.get(row.key)?.median_ms ?? null,
-            p95_ms: durations.get(row.key)?.p95_ms ?? null,
+            ...(details.get(row.key) ?? { sessions: 0, median_ms: null, p95_ms: null }),
           }),
         )
         .sort(mostFirst)
@@ -99,15 +94,11 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         outOf: inWindow.reduce((sum, cell) => sum + cell.usage_count, 0),
       })
       if (row === undefined) return Option.none()
-      const neighbours = yield* calls.neighbours(selection)
-      const nextTo = (place: "before" | "after") =>
-        neighbours.filter((row) => row.place === place).map(({ place: _, ...count }) => count)
       return Option.some({
         span,
         row,
         days: (yield* sums.days(selection)).days,
-        before: nextTo("before"),
-        after: nextTo("after"),
+        ...(yield* calls.neighbours(tool, selection)),
         projects: yield* sums.counts({ dimension: "project", selection }),
         subagents: yield* sums.counts({ dimension: "subagent", selection }),
         targets: yield* sums.counts({ dimension: "target", selection }),
