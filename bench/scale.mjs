@@ -19,6 +19,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { AllProjects } from "../dist/lib/domain/Project.js"
 import { unhurried } from "../dist/lib/layers/connectSqlite.js"
 import { SpoolFiles } from "../dist/lib/layers/SpoolFiles.js"
 import { StoreLive } from "../dist/lib/layers/Store.js"
@@ -31,6 +32,7 @@ import { Spool } from "../dist/lib/services/Spool.js"
 import { StoreDraft } from "../dist/lib/services/StoreDraft.js"
 import { ToolRegistry } from "../dist/lib/services/ToolRegistry.js"
 import { UsageEvents } from "../dist/lib/services/UsageEvents.js"
+import { UsageReports } from "../dist/lib/services/UsageReports.js"
 import { UsageRollups } from "../dist/lib/services/UsageRollups.js"
 import { END, generateEvents, projectHash, toolName } from "./scaleData.mjs"
 
@@ -117,7 +119,7 @@ const storeOf = async (events) => {
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
 const RUNS = 101
-const WARMING = 5
+const REPORT_RUNS = 3
 
 const millisecondsOf = (effect) => Effect.map(Effect.timed(effect), ([took]) => Duration.toMillis(took))
 
@@ -141,8 +143,18 @@ const questions = Effect.gen(function* () {
 })
 const bars = [1, 2, 3, 5, 1, 1, 5]
 
+const month = { amount: 30, unit: "days" }
+
+/** What tells medians, sessions and neighbours as well, which only the calls of the window know. */
+const reports = Effect.map(UsageReports, ({ getReport, getToolReport }) => ({
+  "top, one project": getReport("tool", project, month),
+  "top, all projects": getReport("tool", AllProjects, month),
+  "top --by server, all projects": getReport("server", AllProjects, month),
+  "tool, all projects": getToolReport(tool, AllProjects, month),
+}))
+
 /** Of each question the medians in stores of two folders, which are asked in turn. */
-const timings = (directories) =>
+const timings = (directories, questions, runs) =>
   Effect.gen(function* () {
     const asked = yield* Effect.forEach(directories, (directory) =>
       Effect.flatMap(Layer.build(storeAt(directory)), (store) => Effect.provide(questions, store)),
@@ -151,9 +163,9 @@ const timings = (directories) =>
     for (const name of Object.keys(asked[0])) {
       const rounds = yield* Effect.replicateEffect(
         Effect.forEach(asked, (of) => millisecondsOf(of[name])),
-        WARMING + RUNS,
+        1 + runs,
       )
-      medians[name] = directories.map((_, place) => median(rounds.slice(WARMING).map((times) => times[place])))
+      medians[name] = directories.map((_, place) => median(rounds.slice(-runs).map((times) => times[place])))
     }
     return medians
   }).pipe(Effect.scoped, Effect.withClock(fixedClock), Effect.runPromise)
@@ -171,10 +183,17 @@ console.log(
   `\n${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, SQLite ${new Database(":memory:").prepare("SELECT sqlite_version()").pluck().get()}\n`,
 )
 const table = newTable([`median of ${RUNS}, ms`, `${SMALL} events`, `${size} events`, "×", "asked"])
-for (const [place, [name, [before, after]]] of Object.entries(await timings([small, large])).entries()) {
+for (const [place, [name, [before, after]]] of Object.entries(
+  await timings([small, large], questions, RUNS),
+).entries()) {
   table.push([name, before.toFixed(2), after.toFixed(2), (after / before).toFixed(1), `≤ ${bars[place]}`])
 }
 console.log(table.toString())
+const reportTable = newTable([`report of 30 days, median of ${REPORT_RUNS}, ms`, `${SMALL} events`, `${size} events`])
+for (const [name, medians] of Object.entries(await timings([small, large], reports, REPORT_RUNS))) {
+  reportTable.push([name, ...medians.map((took) => took.toFixed(0))])
+}
+console.log(reportTable.toString())
 
 // Writes go to copies, so that the stores stay as they are.
 const scratch = join(data, "scratch")
