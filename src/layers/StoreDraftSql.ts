@@ -16,9 +16,9 @@ import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
-/** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting for an index is faster with more. */
+/** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting takes as much once more for each thread. */
 const CACHE_WHILE_APPENDING = 2000
-const CACHE_WHILE_FINISHING = 16_000
+const CACHE_WHILE_FINISHING = 10_000
 
 const CountedTool = Schema.Struct({
   tool_name: Schema.String,
@@ -107,6 +107,8 @@ const make = Effect.gen(function* () {
 
   const finish = Effect.gen(function* () {
     yield* keepPages(CACHE_WHILE_FINISHING)
+    // One thread sorts for an index while the other reads on.
+    yield* sql`PRAGMA threads = 1`
     // Programs before this one noted triggers as well.
     const indexes = yield* sql`SELECT statement FROM left_out WHERE statement LIKE 'CREATE %INDEX%' ORDER BY rowid`
     const repeats = yield* Effect.forEach(indexes, ({ statement }) => restoreIndex(String(statement)))
