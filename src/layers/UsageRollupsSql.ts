@@ -10,6 +10,7 @@ export const makeUsageRollups = Effect.gen(function* () {
 
   return UsageRollups.of({
     fillStep: (events) => Effect.flatMap(queries, (rollups) => rollups.fillStep(events)),
+    countUnfilled: Effect.flatMap(queries, (rollups) => rollups.countUnfilled),
     findDrift: Effect.flatMap(queries, (rollups) => rollups.findDrift),
     reset: Effect.flatMap(queries, (rollups) => rollups.reset),
   })

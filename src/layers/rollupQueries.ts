@@ -41,6 +41,13 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       return last !== null && last < fill_until
     }).pipe(inTransaction)
 
+  const unfilled = SqlSchema.single({
+    Request: Schema.Void,
+    Result: Schema.Struct({ events: Schema.Number }),
+    execute: () => sql`
+      SELECT count(*) AS events FROM rollup_state CROSS JOIN tool_usage_events WHERE id > filled_to AND id <= fill_until`,
+  })
+
   const kept = (column: string) => sql`max(${sql(column)}) FILTER (WHERE is_sum)`
   const expected = (column: string) => sql`max(${sql(column)}) FILTER (WHERE NOT is_sum)`
   const isOff = sql.or(
@@ -86,6 +93,11 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
     fillStep: Effect.fn("UsageRollups.fillStep")(
       (events = EVENTS_PER_STEP) => fillStep(events),
       failingTo("sum up old events"),
+    ),
+    countUnfilled: unfilled(undefined).pipe(
+      Effect.map(({ events }) => events),
+      failingTo("count what is not in the sums"),
+      Effect.withSpan("UsageRollups.countUnfilled"),
     ),
     findDrift: drift(undefined).pipe(
       failingTo("compare the sums with the events"),

@@ -127,9 +127,19 @@ const findLastingDrift = Effect.gen(function* () {
 })
 
 const checkSums = Effect.gen(function* () {
-  const { findDrift } = yield* UsageRollups
+  const { countUnfilled, findDrift } = yield* UsageRollups
   const [first, ...others] = yield* findDrift
-  if (first === undefined) return check("sums", "ok")("every day's and hour's sum is what its calls add up to")
+  if (first === undefined) {
+    const unfilled = yield* countUnfilled
+    return unfilled === 0
+      ? check("sums", "ok")("every day's and hour's sum is what its calls add up to")
+      : check(
+          "sums",
+          "warning",
+        )(
+          `${counted(unfilled, "call")} to be added to them by the next reconcile or --repair; until then questions take longer`,
+        )
+  }
   const sums = `${first.uses ?? "no"} calls of ${first.tool_name} in ${first.period} (UTC), where there are ${first.expected_uses}`
   const more = others.length > 0 ? `, and ${counted(others.length, "more sum")}` : ""
   return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
@@ -261,10 +271,13 @@ const settleStore = Effect.gen(function* () {
   const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
   const rollups = yield* UsageRollups
   const sums = yield* rollups.findDrift
-  if (sums.length > 0) yield* Effect.zipRight(rollups.reset, fillRollups)
+  if (sums.length > 0) yield* rollups.reset
+  const unfilled = yield* rollups.countUnfilled
+  if (unfilled > 0) yield* fillRollups
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
     ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
+    ...(sums.length > 0 || unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
   ]
 })

@@ -12,7 +12,9 @@ export class UsageRollups extends Context.Tag("tooltrail/services/UsageRollups")
   {
     /** Adds the next `events` of the old events to the sums, in one transaction; 2,000 unless told. Returns whether any are left. */
     readonly fillStep: (events?: number) => Effect.Effect<boolean, PersistenceError>
-    /** The sums that differ from their events. Looks at every event. */
+    /** How many old events are still to be added. */
+    readonly countUnfilled: Effect.Effect<number, PersistenceError>
+    /** The sums that differ from those of their events that are added. Looks at every event. */
     readonly findDrift: Effect.Effect<ReadonlyArray<RollupDrift>, PersistenceError>
     /** Forgets the sums of all events that are there, so that `fillStep` makes them anew. */
     readonly reset: Effect.Effect<void, PersistenceError>

@@ -173,6 +173,19 @@ describe("doctor", () => {
     assert.isEmpty(found(await examine(home, true), "repair"))
   })
 
+  it("says how many calls are not in the sums yet, and adds them under --repair", async () => {
+    const home = await usedHome()
+    changeStore(home, "UPDATE rollup_state SET fill_until = 1, rolled_to = 1")
+    assert.match(
+      found(await examine(home), "sums")[0] ?? "",
+      /^warning: 1 call to be added to them by the next reconcile/,
+    )
+    const mended = await examine(home, true)
+    assert.deepStrictEqual(found(mended, "repair"), ["ok: added 1 call to the sums"])
+    assert.match(found(mended, "sums")[0] ?? "", /^ok: /)
+    assert.isEmpty(found(await examine(home, true), "repair"))
+  })
+
   it("leaves to a person what was set aside, what is damaged and what is too new", async () => {
     const home = await usedHome()
     mkdirSync(join(home, "spool", "unreadable"), { recursive: true, mode: 0o700 })
