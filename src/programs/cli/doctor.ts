@@ -12,6 +12,7 @@ import { described } from "./described.ts"
 import { doctorOptions, Surroundings } from "./doctorOptions.ts"
 import { json } from "./options.ts"
 import { type OutputStyle, outputStyle } from "./terminal.ts"
+import { whileShowing } from "./whileShowing.ts"
 
 /** The doctor found what only a person can mend; it has said what. */
 export class NeedsAttention extends Data.TaggedError("NeedsAttention")<{ readonly problems: number }> {
@@ -38,8 +39,11 @@ const mend = Options.boolean("repair").pipe(
 
 export const doctor = Command.make("doctor", { json, mend }, ({ json, mend }) =>
   Effect.gen(function* () {
-    const done = mend ? yield* repair(doctorOptions) : []
-    const checks = [...done, ...(yield* examine(doctorOptions))]
+    const checks = yield* Effect.zipWith(
+      mend ? repair(doctorOptions) : Effect.succeed([]),
+      examine(doctorOptions),
+      (done, found) => [...done, ...found],
+    ).pipe(whileShowing("Going through the store and timing the hook ..."))
     const problems = checks.filter(({ status }) => status === "problem").length
     yield* Console.log(json ? JSON.stringify({ ok: problems === 0, checks }) : renderChecks(checks, yield* outputStyle))
     if (problems > 0) return yield* new NeedsAttention({ problems })
