@@ -94,6 +94,10 @@ export interface UsageReport {
 export const KeyCount = Schema.Struct({ key: Schema.String, usage_count: Schema.Number })
 export type KeyCount = typeof KeyCount.Type
 
+/** Orders counts: most first, then by key, null before any. */
+export const mostFirst = (a: NeighbourCount, b: NeighbourCount): number =>
+  b.usage_count - a.usage_count || (a.key === null ? -1 : b.key === null ? 1 : a.key < b.key ? -1 : 1)
+
 /** What was called right before, or after; null stands for the session's beginning, or end. */
 export interface NeighbourCount {
   readonly key: string | null

@@ -1,18 +1,15 @@
-import type { NeighbourCount } from "./UsageReport.ts"
+import { mostFirst, type NeighbourCount } from "./UsageReport.ts"
 
 /** The tools that a session called, in their order; null stands for a call that is asked about. */
 export type SessionOrder = ReadonlyArray<string | null>
 
 const add = (counts: Map<string | null, number>, key: string | null) => counts.set(key, (counts.get(key) ?? 0) + 1)
 
-const mostFirst = (a: NeighbourCount, b: NeighbourCount) =>
-  b.usage_count - a.usage_count || ((a.key ?? "") < (b.key ?? "") ? -1 : 1)
-
 const listed = (counts: ReadonlyMap<string | null, number>): ReadonlyArray<NeighbourCount> =>
   [...counts].map(([key, usage_count]) => ({ key, usage_count })).sort(mostFirst)
 
 /** What was called right before, and right after, the calls of a tool that are asked about. Most first, then by key. */
-export const countNeighbours = (tool: string, sessions: ReadonlyArray<SessionOrder>) => {
+export const countNeighbours = (tool: string, sessions: Iterable<SessionOrder>) => {
   const before = new Map<string | null, number>()
   const after = new Map<string | null, number>()
   for (const order of sessions) {

@@ -15,6 +15,11 @@ const ByDimension = Schema.typeSchema(
 /** A list that SQLite made, which may be of millions: to prove each of its elements would take as long as to read them. */
 const listOf = <A>(json: string): ReadonlyArray<A> => JSON.parse(json)
 
+/** One after the other: together they would take several times the memory. */
+function* listsOf<A>(rows: Iterable<{ readonly names: string }>): Generator<ReadonlyArray<A>> {
+  for (const { names } of rows) yield listOf(names)
+}
+
 /** What of a report only the calls themselves can tell. Each query goes through them once, and sorts no more than it must. */
 export const makeCallQueries = (sql: SqlClient.SqlClient) => {
   const durationsAndSessions = SqlSchema.findAll({
@@ -43,24 +48,19 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
       SELECT count(DISTINCT session_id) AS sessions FROM ${selectedCalls(sql, selection)}`,
   })
 
-  /** The sessions with calls of a tool that are selected, whatever the selection says of their other calls. */
+  /** For each session with selected calls, the tools of all its calls in their order, as a list in JSON; null for the selected. */
   const ordersAround = SqlSchema.findAll({
     Request: Schema.typeSchema(CallSelection),
-    Result: Schema.Struct({ tools: Schema.String }),
+    Result: Schema.Struct({ names: Schema.String }),
     execute: (selection) => sql`
-      SELECT json_group_array(iif(${selected(sql, selection)}, NULL, tool_name) ORDER BY created_at, id) AS tools
+      SELECT json_group_array(iif(${selected(sql, selection)}, NULL, tool_name) ORDER BY created_at, id) AS names
       FROM tool_usage_events
       WHERE session_id IN (SELECT session_id FROM ${selectedCalls(sql, selection)})
       GROUP BY session_id`,
   })
 
-  const neighbours = (tool: string, selection: CallSelection) =>
-    Effect.map(ordersAround({ ...selection, tool }), (rows) =>
-      countNeighbours(
-        tool,
-        rows.map((row) => listOf<string | null>(row.tools)),
-      ),
-    )
+  const neighbours = (selection: CallSelection & { readonly tool: string }) =>
+    Effect.map(ordersAround(selection), (rows) => countNeighbours(selection.tool, listsOf<string | null>(rows)))
 
   const sessionSpan = SqlSchema.single({
     Request: Schema.String,

@@ -9,15 +9,13 @@ import { cutoff, type TimeWindow } from "../domain/TimeWindow.ts"
 import { inferToolType } from "../domain/ToolName.ts"
 import { beginOf, withGaps } from "../domain/Trend.ts"
 import type { ReportDimension } from "../domain/Usage.ts"
-import { foldSums, inRuns, type ReportRow, type SumCell } from "../domain/UsageReport.ts"
+import { foldSums, inRuns, mostFirst, type ReportRow, type SumCell } from "../domain/UsageReport.ts"
 import type { UsageReports } from "../services/UsageReports.ts"
 import { makeCallQueries } from "./callQueries.ts"
 import type { CallSelection } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { needsDetailSince } from "./prunedDetail.ts"
 import { makeSumQueries } from "./sumQueries.ts"
-
-const mostFirst = (a: ReportRow, b: ReportRow) => b.usage_count - a.usage_count || (a.key < b.key ? -1 : 1)
 
 /** The reports that `UsageReports` gives. */
 export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<UsageReports> => {
@@ -98,7 +96,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         span,
         row,
         days: (yield* sums.days(selection)).days,
-        ...(yield* calls.neighbours(tool, selection)),
+        ...(yield* calls.neighbours(selection)),
         projects: yield* sums.counts({ dimension: "project", selection }),
         subagents: yield* sums.counts({ dimension: "subagent", selection }),
         targets: yield* sums.counts({ dimension: "target", selection }),

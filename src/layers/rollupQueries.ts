@@ -45,7 +45,8 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
     Request: Schema.Void,
     Result: Schema.Struct({ events: Schema.Number }),
     execute: () => sql`
-      SELECT count(*) AS events FROM rollup_state CROSS JOIN tool_usage_events WHERE id > filled_to AND id <= fill_until`,
+      SELECT count(*) AS events FROM rollup_state CROSS JOIN tool_usage_events
+      WHERE id > filled_to AND id <= fill_until AND created_at >= coalesce(pruned_before, '')`,
   })
 
   const kept = (column: string) => sql`max(${sql(column)}) FILTER (WHERE is_sum)`

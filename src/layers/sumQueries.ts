@@ -1,12 +1,13 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { ProjectSelection } from "../domain/Project.ts"
 import { BinUnit, binCharacters } from "../domain/ReportSpan.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import { ReportDimension } from "../domain/Usage.ts"
-import { KeyCount, SumCell } from "../domain/UsageReport.ts"
+import { KeyCount, mostFirst, SumCell } from "../domain/UsageReport.ts"
 import { CallSelection, columnOf, keyIn, ofProject } from "./callSelection.ts"
 import { usageSums, windowSums } from "./usageSums.ts"
 
@@ -40,7 +41,7 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
         SELECT 1 FROM (${usageSums(sql, selection)}) GROUP BY substr(at, 1, 10) HAVING sum(uses) > 0)`,
   })
 
-  const counts = SqlSchema.findAll({
+  const readCounts = SqlSchema.findAll({
     Request: Schema.typeSchema(
       Schema.Struct({
         dimension: ReportDimension.pipe(Schema.pickLiteral("project", "subagent", "target")),
@@ -53,9 +54,11 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       return sql`
         SELECT ${sql(column)} AS key, sum(uses) AS usage_count FROM (${windowSums(sql, selection, column)})
         WHERE ${sql(column)} IS NOT NULL
-        GROUP BY 1 HAVING sum(uses) > 0 ORDER BY usage_count DESC, key`
+        GROUP BY 1 HAVING sum(uses) > 0`
     },
   })
+  const counts = (request: Parameters<typeof readCounts>[0]) =>
+    Effect.map(readCounts(request), (rows) => rows.toSorted(mostFirst))
 
   /** By way of the registry, which knows every project there are calls of, so that not every call is looked at. */
   const first = SqlSchema.single({

@@ -6,14 +6,14 @@ import type { Timestamp } from "../domain/Timestamp.ts"
 import { type CallSelection, ofProject, selected, selectedCalls } from "./callSelection.ts"
 import { type SeriesColumn, seriesColumns } from "./rollupStatements.ts"
 
-interface Cuts {
+interface Resolution {
   /** Times, beside the first, at which a sum must be cut. */
   readonly cuts?: ReadonlyArray<Timestamp>
   /** No sum is over more than this. */
   readonly finest?: BinUnit
 }
 
-/** What the rows of sums and those of calls show, and what they are grouped by. `at` is a row's time, `sign` that of its counts. */
+/** What the rows of sums and those of calls show, and what they are grouped by. `at` is a row's time, `sign` is empty, or a minus for calls that are to be taken away. */
 interface RowShape {
   readonly ofSums: (at: Statement.Fragment) => Statement.Fragment
   readonly ofCalls: (at: Statement.Fragment, sign: Statement.Fragment) => Statement.Fragment
@@ -72,7 +72,7 @@ const selectRows = (
   sql: SqlClient.SqlClient,
   selection: CallSelection,
   { ofSums, ofCalls, groupSums, groupCalls }: RowShape,
-  { cuts = [], finest = "day" }: Cuts = {},
+  { cuts = [], finest = "day" }: Resolution = {},
 ): Statement.Fragment => {
   const { project, tool, from, session } = selection
   const call = ofCalls(sql`created_at`, sql``)
@@ -175,13 +175,16 @@ const selectRows = (
  * Where the first hour loses less than it keeps, it is whole, and what it loses is there with sums below 0. So a group of
  * rows has calls only if its uses are more than 0, and the newest time of such a group is that of one of them.
  */
-export const usageSums = (sql: SqlClient.SqlClient, selection: CallSelection, cuts?: Cuts): Statement.Fragment =>
-  selectRows(sql, selection, rowsByPeriod(sql), cuts)
+export const usageSums = (
+  sql: SqlClient.SqlClient,
+  selection: CallSelection,
+  resolution?: Resolution,
+): Statement.Fragment => selectRows(sql, selection, rowsByPeriod(sql), resolution)
 
 /**
- * The same over the whole of a window, added up as far as one of the tables goes: rows with one column of their series,
- * `uses`, `failures` and `last_used`. What else is in a row costs time, asked for or not: SQLite leaves out nothing that is
- * grouped.
+ * The same over the whole of a window: rows with one column of their series, `uses`, `failures` and `last_used`, to be grouped
+ * by that column as the others are. What else would be in a row takes time, asked for or not: SQLite leaves out nothing that
+ * is grouped.
  */
 export const windowSums = (
   sql: SqlClient.SqlClient,

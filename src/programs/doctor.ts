@@ -273,7 +273,7 @@ const settleStore = Effect.gen(function* () {
   const sums = yield* rollups.findDrift
   if (sums.length > 0) yield* rollups.reset
   const unfilled = yield* rollups.countUnfilled
-  if (unfilled > 0) yield* fillRollups
+  yield* fillRollups
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
     ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),

@@ -10,10 +10,12 @@ import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { hours, type TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { inferToolType } from "../../src/domain/ToolName.ts"
 import { ReportDimension, type ToolUsageEvent } from "../../src/domain/Usage.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
 const noon = Date.UTC(2026, 10, 23, 12, 20)
@@ -110,18 +112,32 @@ const expectedRows = (
 
 const readAll = Effect.flatMap(UsageEvents, (events) => events.getNewest(AllProjects, 1_000_000))
 
-const windows = fc.oneof(
-  fc.record({ amount: fc.integer({ min: 1, max: 3 }), unit: fc.constant("hours" as const) }),
-  fc.record({ amount: fc.integer({ min: 1, max: 72 }), unit: fc.constant("hours" as const) }),
-  fc.record({ amount: fc.integer({ min: 1, max: 15 }), unit: fc.constant("days" as const) }),
-)
+/** Calls, and a window of about the time that they are spread over, so that many of them are at its ends. */
+const callsAndWindow = fc
+  .constantFrom(
+    { days: 0.1, unit: "hours" as const, most: 2 },
+    { days: 2, unit: "hours" as const, most: 72 },
+    { days: 20, unit: "days" as const, most: 15 },
+  )
+  .chain(({ days, unit, most }) =>
+    fc.record({
+      uses: fc.array(toolUses(noon, days), { minLength: 4, maxLength: 4, size: "max" }).map((lists) =>
+        // Only some have ids: calls with the same are recorded once.
+        lists.flatMap((uses, place) => uses.map((use) => (place === 0 ? use : { ...use, toolUseId: null }))),
+      ),
+      window: fc.record({ amount: fc.integer({ min: 1, max: most }), unit: fc.constant(unit) }),
+    }),
+  )
 
-/** Calls of several agents, some without one. */
-const recorded = (uses: Parameters<typeof recordToolUse>[0][]) =>
+/** Calls of several agents, some without one. A share of them is in the sums already; the others are read one by one. */
+const recorded = (uses: Parameters<typeof recordToolUse>[0][], shareInSums = 0) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(noon)
-    yield* Effect.forEach(uses, recordToolUse, { discard: true })
     const sql = yield* SqlClient.SqlClient
+    const inSums = Math.round(uses.length * shareInSums)
+    yield* Effect.forEach(uses.slice(0, inSums), recordToolUse, { discard: true })
+    yield* rollUpRecent(sql)
+    yield* Effect.forEach(uses.slice(inSums), recordToolUse, { discard: true })
     yield* sql`UPDATE tool_usage_events SET agent = CASE id % 3 WHEN 0 THEN 'codex' WHEN 1 THEN NULL ELSE agent END`
     return yield* readAll
   })
@@ -132,12 +148,16 @@ describe("the reports", () => {
       fc.asyncProperty(
         // Windows begin early or late within an hour.
         fc.constantFrom(noon, noon + 0.5 * HOUR),
-        fc.constantFrom(0.1, 2, 20).chain((span) => toolUses(noon, span)),
+        callsAndWindow,
         fc.constantFrom<ProjectSelection>(projectA.hash, projectB.hash, null, AllProjects),
-        windows,
-        (asked, uses, project, window) =>
+        fc.constantFrom(0, 0.5, 1),
+        // Now and then the sums are still being made.
+        fc.nat(7).map((n) => n === 0),
+        (asked, { uses, window }, project, shareInSums, areSumsForgotten) =>
           Effect.gen(function* () {
-            const events = yield* recorded([...uses])
+            const events = yield* recorded(uses, shareInSums)
+            const rollups = yield* UsageRollups
+            if (areSumsForgotten) yield* Effect.zipRight(rollups.reset, rollups.fillStep(3))
             yield* TestClock.setTime(asked)
             const reports = yield* UsageReports
             const length = hours(window) * HOUR
@@ -205,7 +225,7 @@ describe("the reports", () => {
             }
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     ))
 
   it("tell a session from its first call to its last, on any calls", () =>

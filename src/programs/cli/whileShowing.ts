@@ -1,18 +1,25 @@
 import * as Effect from "effect/Effect"
 
-/** What of a stream is used; standard error has it. */
 interface Stream {
-  readonly isTTY?: boolean
+  /** Whether it is a terminal that can clear a line. */
+  readonly isTTY: boolean
   readonly write: (text: string) => unknown
+}
+
+const standardError: Stream = {
+  get isTTY() {
+    return process.stderr.isTTY === true && process.env.TERM !== "dumb"
+  },
+  write: (text) => process.stderr.write(text),
 }
 
 const CLEAR_LINE = "\r\u001b[K"
 
 /** Shows a line on standard error while an effect runs, where that is a terminal, and takes it away again. */
 export const whileShowing =
-  (line: string, stream: Stream = process.stderr) =>
+  (line: string, stream: Stream = standardError) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    stream.isTTY === true
+    stream.isTTY
       ? Effect.acquireUseRelease(
           Effect.sync(() => stream.write(line)),
           () => effect,
