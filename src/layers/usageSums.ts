@@ -3,7 +3,7 @@ import type * as Statement from "@effect/sql/Statement"
 import { AllProjects } from "../domain/Project.ts"
 import type { BinUnit } from "../domain/ReportSpan.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
-import { type CallSelection, ofProject, selected, selectedCalls } from "./callSelection.ts"
+import { type CallSelection, selected, selectedCalls } from "./callSelection.ts"
 import { type SeriesColumn, seriesColumns } from "./rollupStatements.ts"
 
 interface Resolution {
@@ -105,20 +105,13 @@ const selectRows = (
       FROM ${source} ON series_id = series.id AND ${range}
       WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${groupSums}`
 
-  // Over all projects, the index on project and time is used once for each of them. For a tool, of which there are mostly
-  // fewer calls than of a project, that on tool and time is: the sign keeps SQLite from the other.
+  // Over all projects, the index on project and time is used once for each of them.
   const isOfEveryProject = project === AllProjects && tool === undefined
-  const indexed =
-    tool !== undefined
-      ? sql`tool_name = ${tool} AND +(${ofProject(sql, project)})`
-      : isOfEveryProject
-        ? sql`project_hash IS known`
-        : ofProject(sql, project)
   const ofHour = (share: Statement.Fragment, begin: string, end: string) => sql`
     SELECT ${share} FROM rollup_state
     ${isOfEveryProject ? sql`CROSS JOIN (SELECT DISTINCT project_hash AS known FROM usage_series)` : sql``}
     CROSS JOIN tool_usage_events
-    WHERE ${isFilled} AND ${indexed}
+    WHERE ${isFilled} AND ${isOfEveryProject ? sql`project_hash IS known` : ofSelection}
       AND created_at >= ${begin} AND created_at < ${end} AND id <= rolled_to ${groupCalls}`
   // The sign keeps SQLite from another index than that of the ids, and from the other of two bounds.
   const recent = sql`

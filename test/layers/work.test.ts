@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { END, generateEvents, projectHash, toolName } from "../../bench/scaleData.mjs"
 import { AllProjects, type ProjectHash } from "../../src/domain/Project.ts"
@@ -196,6 +197,25 @@ describe("the work that a question makes", () => {
         }
       }),
     60_000,
+  )
+
+  it.effect("is that of the tool's own calls, and of the sessions around them, where a report is about a tool", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(END)
+      const home = yield* storeOf(40_000)
+      const rare = toolName(59)
+      const question = Effect.flatMap(UsageReports, (store) => store.getToolReport(rare, project, days(30)))
+      const { row } = Option.getOrThrow(yield* Effect.provide(question, storeAt(home)))
+      const ofAll = yield* UsageEvents.pipe(
+        Effect.flatMap((store) => store.getUsageForTool(rare, AllProjects, days(30))),
+        Effect.map(Option.getOrThrow),
+        Effect.provide(storeAt(home)),
+      )
+      const { visits } = yield* workOf(home, question)
+      const ofSessions = row.sessions * SESSION_CALLS
+      // The newest calls, of which there are up to 128, are looked at by each of the five questions for sums.
+      assert.isAtMost(visits.tool_usage_events, ofSessions + 4 * ofAll.usage_count + 5 * 128)
+    }),
   )
 
   it.effect("goes through the events once for each table of sums where the sums are proved", () =>
