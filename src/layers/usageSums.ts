@@ -13,7 +13,10 @@ interface Resolution {
   readonly finest?: BinUnit
 }
 
-/** What the rows of sums and those of calls show, and what they are grouped by. `at` is a row's time, `sign` is empty, or a minus for calls that are to be taken away. */
+/**
+ * What the rows of sums and those of calls show, and what they are grouped by. `at` is a row's time; `sign` is empty, or a
+ * minus for calls that are to be taken away.
+ */
 interface RowShape {
   readonly ofSums: (at: Statement.Fragment) => Statement.Fragment
   readonly ofCalls: (at: Statement.Fragment, sign: Statement.Fragment) => Statement.Fragment

@@ -271,13 +271,13 @@ const settleStore = Effect.gen(function* () {
   const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
   const rollups = yield* UsageRollups
   const sums = yield* rollups.findDrift
-  if (sums.length > 0) yield* rollups.reset
   const unfilled = yield* rollups.countUnfilled
+  if (sums.length > 0) yield* rollups.reset
   yield* fillRollups
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
     ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
-    ...(sums.length > 0 || unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
+    ...(unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
   ]
 })
