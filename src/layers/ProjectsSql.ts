@@ -10,9 +10,9 @@ import { onDemand } from "./onDemand.ts"
 export const makeProjects = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  const remember = (project: Project, seenAt: Timestamp) => sql`
+  const remember = (project: Project, seenAt: Timestamp, lastSeenAt: Timestamp) => sql`
       INSERT INTO projects (project_hash, root, name, first_seen, last_seen)
-      VALUES (${project.hash}, ${project.root}, ${project.name}, ${seenAt}, ${seenAt})
+      VALUES (${project.hash}, ${project.root}, ${project.name}, ${seenAt}, ${lastSeenAt})
       ON CONFLICT (project_hash) DO UPDATE SET
         first_seen = min(projects.first_seen, excluded.first_seen),
         last_seen = max(projects.last_seen, excluded.last_seen)
@@ -21,8 +21,8 @@ export const makeProjects = Effect.gen(function* () {
   const queries = onDemand(() => import("./projectQueries.ts").then((module) => module.makeProjectQueries(sql)))
 
   return Projects.of({
-    remember: (project, seenAt) =>
-      remember(project, seenAt).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
+    remember: (project, seenAt, lastSeenAt = seenAt) =>
+      remember(project, seenAt, lastSeenAt).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
 
     getAll: Effect.flatMap(queries, (read) => read.getAll),
   })

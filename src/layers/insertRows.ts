@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 export type Value = string | number | null
 
 /** Rows of one statement. More make it no faster. */
-const SIZES = [100, 10, 1] as const
+const SIZES = [500, 50, 5, 1] as const
 
 export interface InsertedRows<Row> {
   readonly into: string

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import { ReadTranscript } from "../domain/TranscriptFile.ts"
 import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeInsertRows } from "./insertRows.ts"
 
 /** What `TranscriptLedger` does. */
 export const makeTranscriptLedgerQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<TranscriptLedger> => {
@@ -17,10 +18,22 @@ export const makeTranscriptLedgerQueries = (sql: SqlClient.SqlClient): Context.T
       FROM transcript_files`,
   })
 
-  const remember = (read: ReadTranscript) => sql`
-    INSERT OR REPLACE INTO transcript_files (path, size, modified_at, read_bytes, read_lines, head, carried)
-    VALUES (${read.path}, ${read.size}, ${read.modifiedAt}, ${read.readBytes}, ${read.readLines}, ${read.head},
-      ${read.carried})`
+  const remember = makeInsertRows<ReadTranscript>(sql, {
+    into: "transcript_files",
+    columns: ["path", "size", "modified_at", "read_bytes", "read_lines", "head", "carried"],
+    values: ({ path, size, modifiedAt, readBytes, readLines, head, carried }) => [
+      path,
+      size,
+      modifiedAt,
+      readBytes,
+      readLines,
+      head,
+      carried,
+    ],
+    onConflict: `
+      ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_at = excluded.modified_at,
+        read_bytes = excluded.read_bytes, read_lines = excluded.read_lines, head = excluded.head, carried = excluded.carried`,
+  })
 
   return {
     getAll: all(undefined).pipe(
@@ -30,7 +43,7 @@ export const makeTranscriptLedgerQueries = (sql: SqlClient.SqlClient): Context.T
     ),
 
     remember: Effect.fn("TranscriptLedger.remember")(
-      (files) => Effect.forEach(files, remember, { discard: true }),
+      (files) => Effect.asVoid(remember(files)),
       failingTo("remember which transcripts were read"),
     ),
   }

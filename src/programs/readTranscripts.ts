@@ -7,7 +7,7 @@ import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 
 /** Transcripts are read ahead in groups of about so many bytes, so many groups at once. */
 const GROUP_BYTES = 4_000_000
-const GROUPS_AHEAD = 5
+const GROUPS_AHEAD = 13
 
 const groupsOf = (files: ReadonlyArray<TranscriptFile>): ReadonlyArray<ReadonlyArray<TranscriptFile>> => {
   const groups: Array<Array<TranscriptFile>> = []

@@ -6,9 +6,5 @@ import { Projects } from "../services/Projects.ts"
 /** Remembers the projects that calls were seen in. */
 export const rememberProjects = Effect.fn("rememberProjects")(function* (times: TimesByRoot) {
   const projects = yield* Projects
-  for (const [root, { first, last }] of times) {
-    const project = projectFromRoot(root)
-    yield* projects.remember(project, first)
-    yield* projects.remember(project, last)
-  }
+  for (const [root, { first, last }] of times) yield* projects.remember(projectFromRoot(root), first, last)
 })

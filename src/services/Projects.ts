@@ -8,8 +8,12 @@ import type { Timestamp } from "../domain/Timestamp.ts"
 export class Projects extends Context.Tag("tooltrail/services/Projects")<
   Projects,
   {
-    /** Keeps the project with the earliest and the latest time it was seen. */
-    readonly remember: (project: Project, seenAt: Timestamp) => Effect.Effect<void, PersistenceError>
+    /** Keeps the project with the earliest and the latest time it was seen, be it at one time or from one to another. */
+    readonly remember: (
+      project: Project,
+      seenAt: Timestamp,
+      lastSeenAt?: Timestamp,
+    ) => Effect.Effect<void, PersistenceError>
     /** By hash. */
     readonly getAll: Effect.Effect<ReadonlyMap<string, Project>, PersistenceError>
   }

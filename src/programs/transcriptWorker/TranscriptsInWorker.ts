@@ -18,10 +18,10 @@ const SMALL_BYTES = 50_000_000
 const SPARE_TIME = "1 minute"
 
 /** Requests that the worker has at once, so that it has enough to do while this thread is busy. */
-const AHEAD = 4
+const AHEAD = 12
 
 /** Nearly all that it makes is garbage at once, and needs little room. */
-const YOUNG_MEGABYTES = 6
+const YOUNG_MEGABYTES = 16
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
