@@ -1,21 +1,63 @@
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type { TranscriptFile } from "../../src/domain/TranscriptFile.ts"
 import { TranscriptsRemembering } from "../../src/layers/TranscriptsLive.ts"
 import { TranscriptsInWorker } from "../../src/programs/transcriptWorker/TranscriptsInWorker.ts"
-import { Transcripts } from "../../src/services/Transcripts.ts"
+import { type TranscriptPart, Transcripts } from "../../src/services/Transcripts.ts"
 import { temporaryFolder } from "../support/processes.ts"
 import { realTranscripts } from "../support/transcripts.ts"
 
+const pathsOf = (files: ReadonlyArray<TranscriptFile>) => files.map(({ path }) => ({ path, read: Option.none() }))
+
+const withCalls = Either.map(({ calls, ...part }: TranscriptPart) => ({ ...part, calls }))
+
 describe("transcripts in a worker", () => {
+  it.live("are read there once it has started, as they are read here", () =>
+    Effect.gen(function* () {
+      const here = yield* Transcripts
+      let readsHere = 0
+      const counted = Transcripts.of({
+        ...here,
+        readEach: (places) => {
+          readsHere++
+          return here.readEach(places)
+        },
+      })
+      const there = yield* Layer.build(TranscriptsInWorker("dist/transcript-worker.cjs", 0)).pipe(
+        Effect.map(Context.get(Transcripts)),
+        Effect.provideService(Transcripts, counted),
+      )
+      const { files } = yield* there.find([realTranscripts])
+      const places = [...pathsOf(files), { path: join(temporaryFolder(), "gone.jsonl"), read: Option.none() }]
+      const readThere = Effect.suspend(() => {
+        const before = readsHere
+        return Effect.map(there.readEach(places), (parts) =>
+          readsHere === before ? Option.some(parts) : Option.none(),
+        )
+      })
+      const [first] = Option.toArray(yield* readThere)
+      assert.isUndefined(first)
+      const parts = yield* readThere.pipe(
+        Effect.flatMap(Option.match({ onNone: () => Effect.fail("not started"), onSome: Effect.succeed })),
+        Effect.retry(Schedule.spaced("20 millis")),
+        Effect.timeout("20 seconds"),
+      )
+      assert.deepStrictEqual(parts.map(withCalls), (yield* here.readEach(places)).map(withCalls))
+      assert.deepStrictEqual(parts.map(Either.isRight), [...files.map(() => true), false])
+    }).pipe(Effect.scoped, Effect.provide(TranscriptsRemembering)),
+  )
+
   it.live("are read here where the worker is missing", () =>
     Effect.gen(function* () {
       const { find, readEach } = yield* Transcripts
       const { files } = yield* find([realTranscripts])
-      const parts = yield* readEach(files.map(({ path }) => ({ path, read: Option.none() })))
+      const parts = yield* readEach(pathsOf(files))
       const calls = parts.map((part) => Either.getOrThrow(part).callCount)
       assert.strictEqual(
         calls.reduce((sum, count) => sum + count),

@@ -11,8 +11,8 @@ import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
 import { Transcripts } from "../../services/Transcripts.ts"
 import { packRequest, type ReadAnswer, type ReadRequest, unpackAnswer } from "./messages.ts"
 
-/** So much is read before a worker would have started. */
-const SMALL_BYTES = 50_000_000
+/** So much is read before a worker has started. */
+const FEW_BYTES = 50_000_000
 
 /** A worker that has nothing to do is stopped after so long. */
 const SPARE_TIME = "1 minute"
@@ -25,10 +25,13 @@ const YOUNG_MEGABYTES = 16
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
- * one reads as well. Few transcripts are read here only, and all where the worker's file `program` is missing: a pool tries to
- * start a worker for ever.
+ * one reads as well. This one alone reads while it starts, where there are not more than `fewBytes` to read, and where the
+ * worker's file `program` is missing: a pool tries to start a worker for ever.
  */
-export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, never, Transcripts> =>
+export const TranscriptsInWorker = (
+  program: string,
+  fewBytes = FEW_BYTES,
+): Layer.Layer<Transcripts, never, Transcripts> =>
   Layer.scoped(
     Transcripts,
     Effect.gen(function* () {
@@ -41,7 +44,8 @@ export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, n
         concurrency: AHEAD,
       })
       const permits = yield* Effect.makeSemaphore(AHEAD)
-      let isMuch = false
+      const scope = yield* Effect.scope
+      let isReady = false
 
       const readThere: typeof here.readEach = (places) =>
         pool.executeEffect(packRequest(places)).pipe(
@@ -51,8 +55,13 @@ export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, n
           ),
         )
 
+      /** It is ready when it has answered, be it nothing. */
+      const start = Effect.map(pool.executeEffect([]), () => {
+        isReady = true
+      }).pipe(Effect.ignoreLogged, Effect.forkIn(scope))
+
       const readEach: typeof here.readEach = (places) =>
-        isMuch
+        isReady
           ? Effect.flatMap(
               permits.withPermitsIfAvailable(1)(readThere(places)),
               Option.match({ onSome: Effect.succeed, onNone: () => here.readEach(places) }),
@@ -61,9 +70,9 @@ export const TranscriptsInWorker = (program: string): Layer.Layer<Transcripts, n
 
       return Transcripts.of({
         find: (paths) =>
-          Effect.tap(here.find(paths), ({ files }) => {
-            isMuch = files.reduce((sum, { size }) => sum + size, 0) > SMALL_BYTES
-          }),
+          Effect.tap(here.find(paths), ({ files }) =>
+            Effect.when(start, () => files.reduce((sum, { size }) => sum + size, 0) > fewBytes),
+          ),
         readOn: (place) => Effect.flatMap(readEach([place]), ([part]) => part ?? Effect.dieMessage("no part was read")),
         readEach,
       })
