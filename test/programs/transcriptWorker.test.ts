@@ -8,9 +8,11 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { TranscriptFile } from "../../src/domain/TranscriptFile.ts"
 import { TranscriptsRemembering } from "../../src/layers/TranscriptsLive.ts"
+import { packAnswer, unpackAnswer } from "../../src/programs/transcriptWorker/messages.ts"
 import { TranscriptsInWorker } from "../../src/programs/transcriptWorker/TranscriptsInWorker.ts"
 import { type TranscriptPart, Transcripts } from "../../src/services/Transcripts.ts"
 import { temporaryFolder } from "../support/processes.ts"
+import { toolUse } from "../support/toolUses.ts"
 import { realTranscripts } from "../support/transcripts.ts"
 
 const pathsOf = (files: ReadonlyArray<TranscriptFile>) => files.map(({ path }) => ({ path, read: Option.none() }))
@@ -52,6 +54,23 @@ describe("transcripts in a worker", () => {
       assert.deepStrictEqual(parts.map(Either.isRight), [...files.map(() => true), false])
     }).pipe(Effect.scoped, Effect.provide(TranscriptsRemembering)),
   )
+
+  it("are packed without mixing up calls that are nearly alike", () => {
+    const call = toolUse({ toolName: "Agent", subagent: null, target: "a\nb" })
+    const calls = [
+      call,
+      { ...call, target: "a" },
+      { ...call, subagent: "", target: null },
+      { ...call, subagent: null, target: "" },
+      { ...call, subagent: "a", target: "b" },
+      { ...call, toolName: "Agent\n", target: "a" },
+      call,
+    ]
+    const read = { path: "/t", size: 1, modifiedAt: 1, readBytes: 1, readLines: 1, head: "", carried: "" }
+    const part = { callCount: calls.length, bytes: 1, lines: 1, brokenLines: [], openCalls: 0, read, isEnd: true }
+    const [answer] = unpackAnswer(structuredClone(packAnswer([Either.right({ ...part, calls })])))
+    assert.deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))
+  })
 
   it.live("are read here where the worker is missing", () =>
     Effect.gen(function* () {

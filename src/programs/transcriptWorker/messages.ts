@@ -40,7 +40,8 @@ const keyOf = ({
   target,
   failureKind,
   durationIsEstimated,
-}: Shared): string => [toolName, sessionId, projectHash, subagent, target, failureKind, durationIsEstimated].join("\n")
+}: Shared): string =>
+  JSON.stringify([toolName, sessionId, projectHash, subagent, target, failureKind, durationIsEstimated])
 
 const isShared = (call: Shared, last: Shared | undefined): boolean =>
   last !== undefined &&
