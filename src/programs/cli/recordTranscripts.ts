@@ -29,7 +29,7 @@ import { progressBar, type Shown } from "./progressBar.ts"
  * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
  * Unlike Node's options these can be set while it runs; what does not know them ignores them.
  */
-const SMALL_HEAP = ["--heap-growing-percent=30"]
+const SMALL_HEAP = ["--heap-growing-percent=15"]
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20

@@ -21,7 +21,7 @@ const SPARE_TIME = "1 minute"
 const AHEAD = 12
 
 /** Nearly all that it makes is garbage at once, and needs little room. */
-const YOUNG_MEGABYTES = 16
+const YOUNG_MEGABYTES = 6
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
