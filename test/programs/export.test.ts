@@ -96,7 +96,7 @@ describe("an export", () => {
             }),
           ),
         ),
-        { numRuns: 25 },
+        { numRuns: 12 },
       ),
     ),
   )
