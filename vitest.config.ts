@@ -8,7 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     // Most of a test's time is another process's, so one file for each core is not too much.
     pool: "forks",
-    // No module keeps anything from test to test, and to load them anew for each file takes a tenth of the time.
+    // No module keeps anything that a test can change, and to load them anew for each file takes a tenth of the time.
     poolOptions: { forks: { maxForks: Math.max(2, availableParallelism()), isolate: false } },
     reporters: ["default", ["json", { outputFile: "node_modules/.cache/test-report.json" }]],
     // What the person who runs the tests has set must not reach the code under test.

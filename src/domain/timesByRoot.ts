@@ -1,14 +1,15 @@
 import type { Timestamp } from "./Timestamp.ts"
 import type { ToolUse } from "./ToolUse.ts"
 
-interface Times {
-  first: Timestamp
-  last: Timestamp
+/** When something was seen first and last. */
+export interface Times {
+  readonly first: Timestamp
+  readonly last: Timestamp
 }
 
 /** When each project was used first and last, by its root. */
 export class TimesByRoot {
-  readonly #times = new Map<string, Times>()
+  readonly #times = new Map<string, { -readonly [Key in keyof Times]: Times[Key] }>()
 
   add(uses: ReadonlyArray<ToolUse>): void {
     for (const { projectRoot, usedAt } of uses) {
@@ -20,7 +21,7 @@ export class TimesByRoot {
     }
   }
 
-  [Symbol.iterator](): MapIterator<[string, Readonly<Times>]> {
+  [Symbol.iterator](): MapIterator<[string, Times]> {
     return this.#times.entries()
   }
 }

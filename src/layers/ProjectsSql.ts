@@ -1,7 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { Project } from "../domain/Project.ts"
-import type { Timestamp } from "../domain/Timestamp.ts"
+import type { Times } from "../domain/timesByRoot.ts"
 import { Projects } from "../services/Projects.ts"
 import { failingTo } from "./failingTo.ts"
 import { onDemand } from "./onDemand.ts"
@@ -10,9 +10,9 @@ import { onDemand } from "./onDemand.ts"
 export const makeProjects = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  const remember = (project: Project, seenAt: Timestamp, lastSeenAt: Timestamp) => sql`
+  const remember = (project: Project, { first, last }: Times) => sql`
       INSERT INTO projects (project_hash, root, name, first_seen, last_seen)
-      VALUES (${project.hash}, ${project.root}, ${project.name}, ${seenAt}, ${lastSeenAt})
+      VALUES (${project.hash}, ${project.root}, ${project.name}, ${first}, ${last})
       ON CONFLICT (project_hash) DO UPDATE SET
         first_seen = min(projects.first_seen, excluded.first_seen),
         last_seen = max(projects.last_seen, excluded.last_seen)
@@ -21,8 +21,8 @@ export const makeProjects = Effect.gen(function* () {
   const queries = onDemand(() => import("./projectQueries.ts").then((module) => module.makeProjectQueries(sql)))
 
   return Projects.of({
-    remember: (project, seenAt, lastSeenAt = seenAt) =>
-      remember(project, seenAt, lastSeenAt).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
+    remember: (project, seen) =>
+      remember(project, seen).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
 
     getAll: Effect.flatMap(queries, (read) => read.getAll),
   })

@@ -45,7 +45,7 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
   if (!hasEvent) yield* Effect.logWarning(`${outcome.message}; the call counts in the aggregate only`)
   if (use.projectRoot !== null) {
     yield* projects
-      .remember(projectFromRoot(use.projectRoot), use.usedAt)
+      .remember(projectFromRoot(use.projectRoot), { first: use.usedAt, last: use.usedAt })
       .pipe(Effect.catchTag("PersistenceError", (error) => Effect.logWarning(error.message)))
   }
   return hasEvent ? ("recorded" as const) : ("counted" as const)

@@ -2,18 +2,14 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { Project } from "../domain/Project.ts"
-import type { Timestamp } from "../domain/Timestamp.ts"
+import type { Times } from "../domain/timesByRoot.ts"
 
 /** The projects that calls were seen in, so that reports can show names. */
 export class Projects extends Context.Tag("tooltrail/services/Projects")<
   Projects,
   {
-    /** Keeps the project with the earliest and the latest time it was seen, be it at one time or from one to another. */
-    readonly remember: (
-      project: Project,
-      seenAt: Timestamp,
-      lastSeenAt?: Timestamp,
-    ) => Effect.Effect<void, PersistenceError>
+    /** Keeps the project with the earliest and the latest time it was seen. */
+    readonly remember: (project: Project, seen: Times) => Effect.Effect<void, PersistenceError>
     /** By hash. */
     readonly getAll: Effect.Effect<ReadonlyMap<string, Project>, PersistenceError>
   }

@@ -297,9 +297,9 @@ describe("Projects", () => {
   it.effect("keeps the first and the last time a project was seen, in any order of arrival", () =>
     Effect.gen(function* () {
       const projects = yield* Projects
-      for (const millis of [5000, 8000, 2000, 5000]) yield* projects.remember(projectA, ago(millis))
-      yield* projects.remember(projectA, ago(9000), ago(1000))
-      yield* projects.remember(projectA, ago(7000), ago(3000))
+      for (const [first, last = first] of [[5000], [8000], [2000], [9000, 1000], [7000, 3000]] as const) {
+        yield* projects.remember(projectA, { first: ago(first), last: ago(last) })
+      }
       const sql = yield* SqlClient.SqlClient
       assert.deepStrictEqual(yield* sql`SELECT * FROM projects`, [
         {

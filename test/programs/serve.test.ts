@@ -17,8 +17,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { projectFromRoot } from "../../src/domain/projectFromRoot.ts"
+import type { Timestamp } from "../../src/domain/Timestamp.ts"
 import { ProjectResolverRemembering } from "../../src/layers/ProjectResolverRemembering.ts"
+import { makeServedStore } from "../../src/programs/serve/servedStore.ts"
 import { ProjectResolver } from "../../src/services/ProjectResolver.ts"
+import { Projects } from "../../src/services/Projects.ts"
+import { homeAt } from "../support/home.ts"
 import {
   lines,
   realPayloads,
@@ -337,6 +341,27 @@ describe("the built server and a store in trouble", () => {
     await serve(home)
     await until(() => spooled(home).length === 0)
     assert.strictEqual(totals(home).events, 2)
+  })
+
+  it("keeps from when to when a project was seen", async () => {
+    const home = freshHome()
+    const project = projectFromRoot("/projects/a")
+    const at = (second: number) => `2026-01-02 03:04:0${second}` as Timestamp
+    await Effect.gen(function* () {
+      const { use } = yield* makeServedStore
+      for (const [first, last] of [
+        [3, 3],
+        [3, 6],
+        [6, 6],
+        [2, 4],
+      ] as const) {
+        yield* use(Effect.flatMap(Projects, ({ remember }) => remember(project, { first: at(first), last: at(last) })))
+      }
+    }).pipe(Effect.scoped, Effect.provide(homeAt(home)), Effect.runPromise)
+    assert.deepStrictEqual(
+      readStore(home, (all) => all("SELECT first_seen, last_seen FROM projects")),
+      [{ first_seen: at(2), last_seen: at(6) }],
+    )
   })
 
   it("forgets that a statement failed as soon as it can succeed", async () => {

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -71,6 +72,19 @@ describe("transcripts in a worker", () => {
     const [answer] = unpackAnswer(structuredClone(packAnswer([Either.right({ ...part, calls })])))
     assert.deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))
   })
+
+  it.live.each<[string, string]>([
+    ["ends as it starts", "process.exit(1)"],
+    ["never answers", "setInterval(() => {}, 1e6)"],
+  ])("are read here where the worker %s", ([, program]) =>
+    Effect.gen(function* () {
+      const path = join(temporaryFolder(), "worker.cjs")
+      writeFileSync(path, program)
+      const there = yield* Effect.map(Layer.build(TranscriptsInWorker(path, 0)), Context.get(Transcripts))
+      const { files } = yield* there.find([realTranscripts])
+      assert.lengthOf(yield* there.readEach(pathsOf(files)), files.length)
+    }).pipe(Effect.scoped, Effect.provide(TranscriptsRemembering), Effect.timeout("20 seconds")),
+  )
 
   it.live("are read here where the worker is missing", () =>
     Effect.gen(function* () {

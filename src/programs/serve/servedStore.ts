@@ -59,17 +59,17 @@ const thrifty = (projects: Context.Tag.Service<Projects>, onFailure: () => void)
   const lastSeen = new Map<string, Timestamp>()
   return {
     ...projects,
-    remember: (project, seenAt) =>
+    remember: (project, seen) =>
       Effect.suspend(() =>
-        lastSeen.get(project.hash) === seenAt
+        lastSeen.get(project.hash) === seen.first && seen.first === seen.last
           ? Effect.void
-          : projects.remember(project, seenAt).pipe(
+          : projects.remember(project, seen).pipe(
               Effect.tapBoth({
                 onFailure: () => Effect.sync(onFailure),
                 onSuccess: () =>
                   Effect.sync(() => {
                     if (lastSeen.size >= MOST_PROJECTS) lastSeen.clear()
-                    lastSeen.set(project.hash, seenAt)
+                    lastSeen.set(project.hash, seen.last)
                   }),
               }),
             ),

@@ -3,19 +3,18 @@ import { resolve } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
-import { Transcripts } from "../../services/Transcripts.ts"
+import { type TranscriptPlace, Transcripts } from "../../services/Transcripts.ts"
 import { packRequest, type ReadAnswer, type ReadRequest, unpackAnswer } from "./messages.ts"
 
-/** So much is read before a worker has started. */
+/** To read so much takes less time than to start a worker. */
 const FEW_BYTES = 50_000_000
-
-/** A worker that has nothing to do is stopped after so long. */
-const SPARE_TIME = "1 minute"
 
 /** Requests that the worker has at once, so that it has enough to do while this thread is busy. */
 const AHEAD = 12
@@ -23,10 +22,12 @@ const AHEAD = 12
 /** Nearly all that it makes is garbage at once, and needs little room. */
 const YOUNG_MEGABYTES = 6
 
+type Pool = Worker.WorkerPool<ReadRequest, ReadAnswer, never>
+
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
- * one reads as well. This one alone reads while it starts, where there are not more than `fewBytes` to read, and where the
- * worker's file `program` is missing: a pool tries to start a worker for ever.
+ * one reads as well. This one alone reads while that one starts, which it does where there are more than `fewBytes` to read, and
+ * where it does not start: its file `program` may be missing.
  */
 export const TranscriptsInWorker = (
   program: string,
@@ -37,36 +38,39 @@ export const TranscriptsInWorker = (
     Effect.gen(function* () {
       const here = yield* Transcripts
       if (!existsSync(program)) return here
-      const pool = yield* Worker.makePool<ReadRequest, ReadAnswer, never>({
-        minSize: 0,
-        maxSize: 1,
-        timeToLive: SPARE_TIME,
-        concurrency: AHEAD,
-      })
       const permits = yield* Effect.makeSemaphore(AHEAD)
       const scope = yield* Effect.scope
-      let isReady = false
+      const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner>()
+      let pool: Pool | undefined
 
-      const readThere: typeof here.readEach = (places) =>
-        pool.executeEffect(packRequest(places)).pipe(
+      // To make a pool is to start its worker, and to wait for it.
+      const start = yield* Worker.makePool<ReadRequest, ReadAnswer, never>({ size: 1, concurrency: AHEAD }).pipe(
+        Effect.tap((made) =>
+          Effect.sync(() => {
+            pool = made
+          }),
+        ),
+        Effect.ignoreLogged,
+        Effect.provide(Context.add(context, Scope.Scope, scope)),
+        Effect.forkIn(scope),
+        Effect.once,
+      )
+
+      const readThere = (worker: Pool, places: ReadonlyArray<TranscriptPlace>) =>
+        worker.executeEffect(packRequest(places)).pipe(
           Effect.map(unpackAnswer),
           Effect.catchAll(({ message: reason }) =>
             Effect.succeed(places.map(({ path }) => Either.left(new UnreadableTranscript({ path, reason })))),
           ),
         )
 
-      /** It is ready when it has answered, be it nothing. */
-      const start = Effect.map(pool.executeEffect([]), () => {
-        isReady = true
-      }).pipe(Effect.ignoreLogged, Effect.forkIn(scope))
-
       const readEach: typeof here.readEach = (places) =>
-        isReady
-          ? Effect.flatMap(
-              permits.withPermitsIfAvailable(1)(readThere(places)),
+        pool === undefined
+          ? here.readEach(places)
+          : Effect.flatMap(
+              permits.withPermitsIfAvailable(1)(readThere(pool, places)),
               Option.match({ onSome: Effect.succeed, onNone: () => here.readEach(places) }),
             )
-          : here.readEach(places)
 
       return Transcripts.of({
         find: (paths) =>
