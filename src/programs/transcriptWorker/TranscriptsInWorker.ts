@@ -39,6 +39,7 @@ export const TranscriptsInWorker = (
       const here = yield* Transcripts
       if (!existsSync(program)) return here
       const permits = yield* Effect.makeSemaphore(AHEAD)
+      const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
       const scope = yield* Effect.scope
       const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner>()
       let pool: Pool | undefined
@@ -64,12 +65,25 @@ export const TranscriptsInWorker = (
           ),
         )
 
+      /** With the worker, or here where that has enough to do. */
+      const readWith = (worker: Pool, places: ReadonlyArray<TranscriptPlace>) =>
+        Effect.flatMap(
+          permits.withPermitsIfAvailable(1)(readThere(worker, places)),
+          Option.match({ onSome: Effect.succeed, onNone: () => inTurn(here.readEach(places)) }),
+        )
+
+      // What is read at the same time is in memory at the same time. Who waited may find that the worker has started.
       const readEach: typeof here.readEach = (places) =>
-        pool === undefined
-          ? here.readEach(places)
-          : Effect.flatMap(
-              permits.withPermitsIfAvailable(1)(readThere(pool, places)),
-              Option.match({ onSome: Effect.succeed, onNone: () => here.readEach(places) }),
+        pool !== undefined
+          ? readWith(pool, places)
+          : Effect.flatten(
+              inTurn(
+                Effect.suspend(() =>
+                  pool === undefined
+                    ? Effect.map(here.readEach(places), Effect.succeed)
+                    : Effect.succeed(readWith(pool, places)),
+                ),
+              ),
             )
 
       return Transcripts.of({
