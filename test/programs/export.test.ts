@@ -96,7 +96,7 @@ describe("an export", () => {
             }),
           ),
         ),
-        { numRuns: 12 },
+        { numRuns: 25 },
       ),
     ),
   )
