@@ -49,6 +49,8 @@ const cutShort = new DamagedStore({ message: "it is cut short" })
  */
 const checkWithWal = (filename: string) =>
   Effect.gen(function* () {
+    // From a journal SQLite makes the file again what it was before it was written.
+    if (existsSync(`${filename}-journal`)) return
     if (!existsSync(`${filename}-wal`)) return yield* cutShort
     const client = yield* connectReadOnly(filename)
     const [row] = yield* client`PRAGMA quick_check(1)`

@@ -55,9 +55,18 @@ const make = Effect.gen(function* () {
 
   const keepPages = (kibibytes: number) => sql`PRAGMA cache_size = ${sql.literal(String(-kibibytes))}`
 
+  /**
+   * With a WAL each page would be written twice. The journal of a process that was killed is undone by the next one; what a
+   * machine that went down leaves may be anything.
+   */
+  const writeUnsynced = Effect.gen(function* () {
+    yield* sql`PRAGMA journal_mode = DELETE`
+    yield* sql`PRAGMA synchronous = OFF`
+    yield* keepPages(CACHE_WHILE_APPENDING)
+  })
+
   /** Takes the indexes and triggers of the events away, and notes the indexes for the end; of a draft that is gone on with they are gone. */
   const strip = Effect.gen(function* () {
-    yield* keepPages(CACHE_WHILE_APPENDING)
     yield* sql`CREATE TABLE IF NOT EXISTS left_out (statement TEXT NOT NULL)`
     yield* sql`
       INSERT INTO left_out SELECT sql FROM sqlite_schema
@@ -118,8 +127,9 @@ const make = Effect.gen(function* () {
     yield* createTriggers(sql)
     yield* sql`DROP TABLE left_out`
     return repeats.reduce((sum, removed) => sum + removed, 0)
-  }).pipe(inTransaction)
+  }).pipe(inTransaction, Effect.zipLeft(sql`PRAGMA journal_mode = WAL`))
 
+  yield* writeUnsynced.pipe(failingTo("begin the draft of a store"))
   yield* strip
   return StoreDraft.of({
     append: Effect.fn("StoreDraft.append")(

@@ -1,4 +1,5 @@
-import { existsSync, linkSync, rmSync } from "node:fs"
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from "node:fs"
+import { uptime } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../domain/PersistenceError.ts"
@@ -11,21 +12,38 @@ const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, Persisten
 
 const remove = (draft: string) =>
   attempt(`remove ${draft}`, () => {
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(draft + suffix, { force: true })
+    for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true })
   })
+
+/** Whether the machine has started anew since the draft was written, which is without syncs: then it may hold anything. */
+const isOfBeforeStart = (draft: string) =>
+  attempt(`look at ${draft}`, () => {
+    const file = statSync(draft, { throwIfNoEntry: false })
+    return file !== undefined && file.mtimeMs < Date.now() - uptime() * 1000
+  })
+
+const sync = (path: string) => {
+  const file = openSync(path, "r+")
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
 
 /** Whether it got the store's name: another process may have been first. */
 const publish = (draft: string, database: string) =>
   attempt(`put the store in its place ${database}`, () => {
     if (existsSync(database)) return false
+    sync(draft)
     linkSync(draft, database)
     return true
   })
 
 /**
  * Where there is no store yet, fills one that nobody else sees, and puts it in its place when `fill` is done: no hook waits
- * for it meanwhile. `fill` is given the home with the draft as its database, and has to close it. What a process left that
- * was ended is gone on with. None where there is a store, or another process makes one; then nothing is kept.
+ * for it meanwhile. `fill` is given the home with the draft as its database, has to close it, and need not sync it. What a
+ * process left that was ended is gone on with. None where there is a store, or another process makes one; then nothing is kept.
  */
 export const fillNewStore = <A, E>(
   fill: Effect.Effect<A, E, Home>,
@@ -36,6 +54,7 @@ export const fillNewStore = <A, E>(
     if (existsSync(home.database) && !existsSync(draft)) return Option.none()
     yield* attempt(`make the folder ${home.directory}`, () => makeHomeFolder(home.directory))
     yield* holdLock(`${draft}-lock`)
+    if (yield* isOfBeforeStart(draft)) yield* remove(draft)
     if (!existsSync(home.database)) {
       const result = yield* fill.pipe(
         Effect.provideService(Home, { ...home, database: draft }),

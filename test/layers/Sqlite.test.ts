@@ -179,6 +179,32 @@ describe("SqliteLive", () => {
     }).pipe(Effect.scoped)
   })
 
+  it.effect("undoes by its journal what a process left half written, that was killed", () => {
+    const home = freshHome()
+    const file = join(home, "tooltrail.db")
+    return Effect.gen(function* () {
+      yield* Effect.provide(SqlClient.SqlClient, live(home))
+      const writer = new Database(file)
+      writer.pragma("journal_mode = DELETE")
+      writer.pragma("synchronous = OFF")
+      writer.pragma("cache_size = 5")
+      writer.exec("BEGIN; INSERT INTO tool_usage_events (tool_name) VALUES ('whole'); COMMIT; BEGIN")
+      const half = writer.prepare("INSERT INTO tool_usage_events (tool_name, target) VALUES ('half', ?)")
+      for (let n = 0; n < 200; n++) half.run("t".repeat(1000))
+      const left = [readFileSync(file), readFileSync(`${file}-journal`)] as const
+      writer.close()
+      // Shorter than it says itself, as where it is killed behind the first page.
+      left[0].writeUInt32BE(1_000_000, 28)
+      writeFileSync(file, left[0])
+      writeFileSync(`${file}-journal`, left[1])
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        assert.deepStrictEqual(yield* sql`SELECT tool_name FROM tool_usage_events`, [{ tool_name: "whole" }])
+        assert.deepStrictEqual(yield* sql`PRAGMA integrity_check`, [{ integrity_check: "ok" }])
+      }).pipe(Effect.provide(live(home)))
+    })
+  })
+
   it.effect("removes the drafts of processes that were killed", () => {
     const home = freshHome()
     mkdirSync(home, { recursive: true })

@@ -8,8 +8,10 @@ import {
   openSync,
   readdirSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs"
+import { uptime } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -42,9 +44,10 @@ const startImport = (home: string, folder: string) => {
 }
 
 /** The number of calls that are committed in a database that another process is writing. */
-const committedCalls = (path: string): number => {
+/** What a process that was killed left half done is undone by who opens the database to write. */
+const committedCalls = (path: string, readonly = true): number => {
   if (!existsSync(path)) return 0
-  const database = new Database(path, { readonly: true })
+  const database = new Database(path, { readonly })
   try {
     return Number(database.prepare("SELECT count(*) FROM tool_usage_events").pluck().get())
   } catch {
@@ -53,6 +56,9 @@ const committedCalls = (path: string): number => {
     database.close()
   }
 }
+
+/** Whether a draft has had calls committed, which nobody is to open while it is written. */
+const isFilling = (draft: string) => (statSync(draft, { throwIfNoEntry: false })?.size ?? 0) > 1_500_000
 
 const until = async (isTrue: () => boolean) => {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -190,10 +196,10 @@ describe("tooltrail import", () => {
     if (isInUse) await runHook(home, hookPayload("hooked"))
     const database = join(home, isInUse ? "tooltrail.db" : "tooltrail.db.import")
     const { child, ended } = startImport(home, history)
-    await until(() => committedCalls(database) > 1000)
+    await until(() => (isInUse ? committedCalls(database) > 1000 : isFilling(database)))
     child.kill("SIGKILL")
     assert.strictEqual((await ended).signal, "SIGKILL")
-    const before = committedCalls(database)
+    const before = committedCalls(database, false)
     const { stdout } = await runCli(home, ["import", history, "--json"])
     const summary = JSON.parse(stdout) as Record<string, number>
     assert.isBelow(before, 40_000)
@@ -201,6 +207,22 @@ describe("tooltrail import", () => {
     assert.isBelow(summary.lines ?? 0, 80_000)
     const all = 40_000 + (isInUse ? 1 : 0)
     assert.deepStrictEqual(totals(home), { events: all, successes: all, aggregate: all })
+  })
+
+  it("begins anew where the machine has started since it was killed", async () => {
+    const home = newHome()
+    const history = writeHistory(40_000, 20)
+    const draft = join(home, "tooltrail.db.import")
+    const { child, ended } = startImport(home, history)
+    await until(() => isFilling(draft))
+    child.kill("SIGKILL")
+    await ended
+    assert.isAbove(committedCalls(draft, false), 0)
+    const beforeStart = Date.now() / 1000 - uptime() - 10
+    utimesSync(draft, beforeStart, beforeStart)
+    const { stdout } = await runCli(home, ["import", history, "--json"])
+    assert.strictEqual((JSON.parse(stdout) as { recorded: number }).recorded, 40_000)
+    assert.deepStrictEqual(totals(home), { events: 40_000, successes: 40_000, aggregate: 40_000 })
   })
 
   it("ends at once when it is interrupted, and keeps what it has stored", async () => {
@@ -247,7 +269,7 @@ describe("tooltrail import", () => {
   it("gives way to a store that came to be while it made one", async () => {
     const home = newHome()
     const { child, ended } = startImport(home, writeHistory(40_000, 20))
-    await until(() => committedCalls(join(home, "tooltrail.db.import")) > 0)
+    await until(() => isFilling(join(home, "tooltrail.db.import")))
     child.kill("SIGSTOP")
     await runHook(home, hookPayload("hooked"))
     child.kill("SIGCONT")

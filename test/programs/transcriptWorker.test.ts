@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { TranscriptFile } from "../../src/domain/TranscriptFile.ts"
 import { TranscriptsRemembering } from "../../src/layers/TranscriptsLive.ts"
-import { packAnswer, unpackAnswer } from "../../src/programs/transcriptWorker/messages.ts"
+import { packReading, unpackAnswer } from "../../src/programs/transcriptWorker/messages.ts"
 import { TranscriptsInWorker } from "../../src/programs/transcriptWorker/TranscriptsInWorker.ts"
 import { type TranscriptPart, Transcripts } from "../../src/services/Transcripts.ts"
 import { temporaryFolder } from "../support/processes.ts"
@@ -69,7 +69,7 @@ describe("transcripts in a worker", () => {
     ]
     const read = { path: "/t", size: 1, modifiedAt: 1, readBytes: 1, readLines: 1, head: "", carried: "" }
     const part = { callCount: calls.length, bytes: 1, lines: 1, brokenLines: [], openCalls: 0, read, isEnd: true }
-    const [answer] = unpackAnswer(structuredClone(packAnswer([Either.right({ ...part, calls })])))
+    const [answer] = unpackAnswer(structuredClone([packReading(Either.right({ ...part, calls }))]))
     assert.deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))
   })
 

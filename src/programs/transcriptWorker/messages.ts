@@ -29,8 +29,10 @@ interface PackedPart extends Omit<TranscriptPart, "calls"> {
   readonly calls: PackedCalls
 }
 
+type PackedReading = PackedPart | { readonly path: string; readonly reason: string }
+
 /** A part or a failure for each transcript that was asked for. */
-export type ReadAnswer = ReadonlyArray<PackedPart | { readonly path: string; readonly reason: string }>
+export type ReadAnswer = ReadonlyArray<PackedReading>
 
 const keyOf = ({
   toolName,
@@ -115,13 +117,11 @@ export const packRequest = (places: ReadonlyArray<TranscriptPlace>): ReadRequest
 export const unpackRequest = (request: ReadRequest): ReadonlyArray<TranscriptPlace> =>
   request.map(({ path, read }) => ({ path, read: Option.fromNullable(read) }))
 
-export const packAnswer = (parts: ReadonlyArray<Either.Either<TranscriptPart, UnreadableTranscript>>): ReadAnswer =>
-  parts.map(
-    Either.match({
-      onLeft: ({ path, reason }) => ({ path, reason }),
-      onRight: (part) => ({ ...part, calls: packCalls(part.calls) }),
-    }),
-  )
+export const packReading: (reading: Either.Either<TranscriptPart, UnreadableTranscript>) => PackedReading =
+  Either.match({
+    onLeft: ({ path, reason }) => ({ path, reason }),
+    onRight: (part) => ({ ...part, calls: packCalls(part.calls) }),
+  })
 
 export const unpackAnswer = (answer: ReadAnswer): ReadonlyArray<Either.Either<TranscriptPart, UnreadableTranscript>> =>
   answer.map((part) =>

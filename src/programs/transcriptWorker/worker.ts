@@ -6,13 +6,14 @@ import * as Layer from "effect/Layer"
 import { StderrLogger } from "../../layers/StderrLogger.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
 import { Transcripts } from "../../services/Transcripts.ts"
-import { packAnswer, type ReadAnswer, type ReadRequest, unpackRequest } from "./messages.ts"
+import { packReading, type ReadAnswer, type ReadRequest, unpackRequest } from "./messages.ts"
 
 /** Reads transcripts for the thread that started this one. */
 const Answering = Layer.unwrapEffect(
-  Effect.map(Transcripts, ({ readEach }) =>
+  Effect.map(Transcripts, ({ readOn }) =>
     WorkerRunner.layer<ReadRequest, never, never, ReadAnswer>((request) =>
-      Effect.map(readEach(unpackRequest(request)), packAnswer),
+      // One after the other, so that the calls of each are garbage before the next is read.
+      Effect.forEach(unpackRequest(request), (place) => Effect.map(Effect.either(readOn(place)), packReading)),
     ),
   ),
 )
