@@ -6,19 +6,24 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { ProjectHash } from "../domain/Project.ts"
+import { type HourSum, sumCalls } from "../domain/sumCalls.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { inferScope, inferToolType } from "../domain/ToolName.ts"
 import type { CountedUses } from "../domain/usesByTool.ts"
 import { StoreDraft } from "../services/StoreDraft.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
-import { createTriggers, rollUpRecent } from "./addToRollups.ts"
+import { createTriggers, rollUpRecent, rollUpSums } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
+import { makeInsertRows, type Value } from "./insertRows.ts"
+import { hourSumColumns } from "./rollupStatements.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
-/** Kibibytes of pages that SQLite keeps. Appending goes back to none; sorting takes as much once more for each thread. */
-const CACHE_WHILE_APPENDING = 2000
-const CACHE_WHILE_FINISHING = 10_000
+/**
+ * Kibibytes of pages that SQLite keeps. Appending goes back to none. For an index as much is sorted at a time, in one thread
+ * while the other reads on, and five times as much takes longer.
+ */
+const CACHE_KIBIBYTES = 2000
 
 const CountedTool = Schema.Struct({
   tool_name: Schema.String,
@@ -44,6 +49,23 @@ const toCountedUses = (row: typeof CountedTool.Type): CountedUses => ({
   lastUsedAt: row.last,
 })
 
+/** In the order of `hourSumColumns`. */
+const sumValues = ({ series, ...sum }: HourSum): ReadonlyArray<Value> => [
+  series.toolName,
+  series.projectHash,
+  series.agent,
+  series.subagent,
+  series.target,
+  series.serverName,
+  sum.hour,
+  sum.lastUsed,
+  sum.uses,
+  sum.failures,
+  sum.interruptions,
+  sum.durationMs,
+  ...sum.buckets,
+]
+
 const isTwice = ({ cause }: SqlError) =>
   cause instanceof Error && "code" in cause && cause.code === "SQLITE_CONSTRAINT_UNIQUE"
 
@@ -51,9 +73,8 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const registry = yield* ToolRegistry
   const insertEvents = makeInsertEvents(sql)
+  const insertSums = makeInsertRows(sql, { into: "draft_sums", columns: hourSumColumns, values: sumValues })
   const inTransaction = withImmediateTransaction(sql)
-
-  const keepPages = (kibibytes: number) => sql`PRAGMA cache_size = ${sql.literal(String(-kibibytes))}`
 
   /**
    * With a WAL each page would be written twice. The journal of a process that was killed is undone by the next one; what a
@@ -62,12 +83,13 @@ const make = Effect.gen(function* () {
   const writeUnsynced = Effect.gen(function* () {
     yield* sql`PRAGMA journal_mode = DELETE`
     yield* sql`PRAGMA synchronous = OFF`
-    yield* keepPages(CACHE_WHILE_APPENDING)
+    yield* sql`PRAGMA cache_size = ${sql.literal(String(-CACHE_KIBIBYTES))}`
   })
 
   /** Takes the indexes and triggers of the events away, and notes the indexes for the end; of a draft that is gone on with they are gone. */
   const strip = Effect.gen(function* () {
     yield* sql`CREATE TABLE IF NOT EXISTS left_out (statement TEXT NOT NULL)`
+    yield* sql.unsafe(`CREATE TABLE IF NOT EXISTS draft_sums (${hourSumColumns.join(", ")})`)
     yield* sql`
       INSERT INTO left_out SELECT sql FROM sqlite_schema
       WHERE tbl_name = 'tool_usage_events' AND type = 'index' AND sql IS NOT NULL`
@@ -93,6 +115,14 @@ const make = Effect.gen(function* () {
       Effect.catchIf(isTwice, () => Effect.zipLeft(removeRepeats, sql.unsafe(statement))),
     )
 
+  /** Takes the sums that were made as the events were appended, unless they are of others than there are now. */
+  const addSums = Effect.fnUntraced(function* (removed: number) {
+    const [counts] = yield* sql`
+      SELECT (SELECT coalesce(sum(uses), 0) FROM draft_sums) AS summed, (SELECT count(*) FROM tool_usage_events) AS events`
+    const areOfAll = removed === 0 && counts?.summed === counts?.events
+    yield* areOfAll ? rollUpSums(sql, "draft_sums") : rollUpRecent(sql)
+  })
+
   /** What the last of the indexes makes quick: the first use of a tool in a project is in the first hour of its sums. */
   const countedTools = SqlSchema.findAll({
     Request: Schema.Void,
@@ -115,25 +145,25 @@ const make = Effect.gen(function* () {
   })
 
   const finish = Effect.gen(function* () {
-    yield* keepPages(CACHE_WHILE_FINISHING)
-    // One thread sorts for an index while the other reads on.
     yield* sql`PRAGMA threads = 1`
     // Programs before this one noted triggers as well.
     const indexes = yield* sql`SELECT statement FROM left_out WHERE statement LIKE 'CREATE %INDEX%' ORDER BY rowid`
     const repeats = yield* Effect.forEach(indexes, ({ statement }) => restoreIndex(String(statement)))
-    yield* rollUpRecent(sql)
+    const removed = repeats.reduce((sum, each) => sum + each, 0)
+    yield* addSums(removed)
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
     yield* createTriggers(sql)
     yield* sql`DROP TABLE left_out`
-    return repeats.reduce((sum, removed) => sum + removed, 0)
+    yield* sql`DROP TABLE draft_sums`
+    return removed
   }).pipe(inTransaction, Effect.zipLeft(sql`PRAGMA journal_mode = WAL`))
 
   yield* writeUnsynced.pipe(failingTo("begin the draft of a store"))
   yield* strip
   return StoreDraft.of({
     append: Effect.fn("StoreDraft.append")(
-      (uses) => Effect.asVoid(insertEvents(uses)),
+      (uses) => Effect.zipRight(insertEvents(uses), insertSums(sumCalls(uses))).pipe(Effect.asVoid),
       failingTo("append the events of calls"),
     ),
     finish: finish.pipe(failingTo("finish the draft of a store"), Effect.withSpan("StoreDraft.finish")),

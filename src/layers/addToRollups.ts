@@ -1,15 +1,13 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { addEventsToRollups, triggers, type Written } from "./rollupStatements.ts"
+import { addEvents, addHourSums, triggers, type Written } from "./rollupStatements.ts"
 
 /** Adds the events with ids above `after`, up to `last`, to the sums. */
 export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
-  Effect.forEach(
-    addEventsToRollups,
-    ({ statement, isOfRange }) => sql.unsafe(statement, isOfRange ? [after, last] : []),
-    { discard: true },
-  )
+  Effect.forEach(addEvents, ({ statement, isOfRange }) => sql.unsafe(statement, isOfRange ? [after, last] : []), {
+    discard: true,
+  })
 
 /** Adds the newest events, that are not added yet, to the sums. */
 export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
@@ -20,6 +18,16 @@ export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlE
     if (last <= after) return
     yield* addToRollups(sql, after, last)
     yield* sql`UPDATE rollup_state SET rolled_to = ${last}`
+  })
+
+/** Adds the sums of all events to the store's, which has none, from a table with the columns `hourSumColumns`. */
+export const rollUpSums = (sql: SqlClient.SqlClient, table: string): Effect.Effect<void, SqlError> =>
+  Effect.gen(function* () {
+    yield* runAll(
+      sql,
+      addHourSums(table).map(({ statement }) => statement),
+    )
+    yield* sql`UPDATE rollup_state SET rolled_to = (SELECT coalesce(max(id), 0) FROM tool_usage_events)`
   })
 
 const runAll = (sql: SqlClient.SqlClient, statements: ReadonlyArray<string>) =>

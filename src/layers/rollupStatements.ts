@@ -68,8 +68,11 @@ export const isOfSeries = (call: string) =>
 
 const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
 
+/** The columns of the tables of sums behind their keys. */
+const columnsOfSums = ["last_used", ...sumColumns]
+
 const upsert = ({ table, key }: Period, source: string) => `
-  INSERT INTO ${table} (${key.join(", ")}, last_used, ${sumColumns.join(", ")})
+  INSERT INTO ${table} (${[...key, ...columnsOfSums].join(", ")})
   ${source}
   ON CONFLICT (${key.join(", ")}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
 
@@ -90,21 +93,23 @@ export const createSumsByHour = `
     last_used TEXT NOT NULL, ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
     PRIMARY KEY (${byHour.key.join(", ")})) WITHOUT ROWID`
 
-const addSeries = (range: string) => `
+const EVENTS = "tool_usage_events"
+
+const addSeries = (table: string, range = "true") => `
   INSERT INTO usage_series (${seriesColumns.join(", ")})
-  SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM tool_usage_events e
+  SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM ${table} e
   WHERE ${range} AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`
 
 /** The sums of the events of a range, by series and period. */
 const foldEvents = ({ key }: Period, range: string) => `
   SELECT ${keyTexts(key, "e")}, max(e.created_at), ${sharesOfAll("e").join(", ")}
-  FROM tool_usage_events e CROSS JOIN usage_series s ON ${isOfSeries("e")}
+  FROM ${EVENTS} e CROSS JOIN usage_series s ON ${isOfSeries("e")}
   WHERE ${range} GROUP BY ${key.map((_, place) => place + 1).join(", ")}`
 
 const beforeNew = "e.id > (SELECT rolled_to FROM rollup_state) AND e.id < new.id"
 
 const addRecent = `
-  ${addSeries(beforeNew)};
+  ${addSeries(EVENTS, beforeNew)};
   ${periods.map((period) => upsert(period, foldEvents(period, beforeNew))).join("")}
   UPDATE rollup_state SET rolled_to = new.id - 1;`
 
@@ -185,32 +190,54 @@ export const triggers = [
 const ofRange = `
   e.id > ? AND e.id <= ? AND e.created_at >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
 
-/**
- * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
- * through once: their sums by hour are made aside, and those by day from these.
- */
-export const addEventsToRollups: ReadonlyArray<{ readonly statement: string; readonly isOfRange: boolean }> = [
+interface Addition {
+  readonly statement: string
+  /** Whether it has the ids as parameters. */
+  readonly isOfRange: boolean
+}
+
+const sumsOf = (columns: ReadonlyArray<string>) =>
+  columns.map((column) => (column === "last_used" ? "max(last_used)" : `sum(${column})`)).join(", ")
+
+/** The sums by hour are made aside, and those by day from these. */
+const additionsOf = (series: Addition, sumsByHour: Addition): ReadonlyArray<Addition> => [
+  series,
   {
-    statement: addSeries(ofRange),
-    isOfRange: true,
-  },
-  {
-    statement: `
-      CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, "last_used", ...sumColumns].join(", ")})`,
+    statement: `CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, ...columnsOfSums].join(", ")})`,
     isOfRange: false,
   },
-  {
-    statement: `INSERT INTO new_sums ${foldEvents(byHour, ofRange)}`,
-    isOfRange: true,
-  },
+  { ...sumsByHour, statement: `INSERT INTO new_sums ${sumsByHour.statement}` },
   { statement: upsert(byHour, "SELECT * FROM new_sums WHERE true"), isOfRange: false },
   {
     statement: upsert(
       byDay,
-      `SELECT series_id, day, max(last_used), ${sumColumns.map((column) => `sum(${column})`).join(", ")}
-       FROM new_sums WHERE true GROUP BY series_id, day`,
+      `SELECT series_id, day, ${sumsOf(columnsOfSums)} FROM new_sums WHERE true GROUP BY series_id, day`,
     ),
     isOfRange: false,
   },
   { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
+
+/**
+ * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
+ * through once.
+ */
+export const addEvents: ReadonlyArray<Addition> = additionsOf(
+  { statement: addSeries(EVENTS, ofRange), isOfRange: true },
+  { statement: foldEvents(byHour, ofRange), isOfRange: true },
+)
+
+/** The columns of a table of what some calls of a series in one hour add up to. A series and an hour may stand there often. */
+export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfSums]
+
+/** Adds what such a table holds to the sums. */
+export const addHourSums = (table: string): ReadonlyArray<Addition> =>
+  additionsOf(
+    { statement: addSeries(table), isOfRange: false },
+    {
+      statement: `
+        SELECT substr(hour, 1, ${byDay.characters}) AS day, s.id, hour, ${sumsOf(columnsOfSums)}
+        FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
+      isOfRange: false,
+    },
+  )

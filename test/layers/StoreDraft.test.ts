@@ -69,19 +69,21 @@ const fromTranscript = (use: ToolUse): ToolUse => ({
 
 describe("the draft of a store", () => {
   it("is, when it is finished, the store that recording call by call makes, whatever came twice", () => {
-    const arriving = fc
-      .tuple(toolUses(1e12, 3), fc.array(fc.tuple(fc.nat(), fc.nat())))
-      .map(([uses, copies]) => [
-        ...uses,
-        ...copies.flatMap(([n, other]) => {
-          const [use, from] = [uses[n % Math.max(1, uses.length)], uses[other % Math.max(1, uses.length)]]
-          // The copy of a call in another session, at another time.
-          return use === undefined || from === undefined
-            ? []
-            : [{ ...from, agent: use.agent, toolUseId: use.toolUseId }]
-        }),
-      ])
-      .map((uses) => uses.map(fromTranscript))
+    const withCopies = fc.tuple(toolUses(1e12, 3), fc.array(fc.tuple(fc.nat(), fc.nat()))).map(([uses, copies]) => [
+      ...uses,
+      ...copies.flatMap(([n, other]) => {
+        const [use, from] = [uses[n % Math.max(1, uses.length)], uses[other % Math.max(1, uses.length)]]
+        // The copy of a call in another session, at another time.
+        return use === undefined || from === undefined ? [] : [{ ...from, agent: use.agent, toolUseId: use.toolUseId }]
+      }),
+    ])
+    // Where no call came twice, the sums are those that were made while the calls were appended; many of an hour and a series.
+    const allNew = toolUses(1e12, 0.1).map((uses) =>
+      uses
+        .flatMap((use, n) => [use, { ...use, usedAt: uses.at(-1 - n)?.usedAt ?? use.usedAt }])
+        .map((use, n) => ({ ...use, toolUseId: `toolu_${n}` })),
+    )
+    const arriving = fc.oneof(withCopies, allNew).map((uses) => uses.map(fromTranscript))
     return fc.assert(
       fc.asyncProperty(arriving, fc.nat({ max: 80 }), (uses, resumed) =>
         Effect.gen(function* () {
@@ -92,7 +94,7 @@ describe("the draft of a store", () => {
           assert.deepStrictEqual(made.drift, [])
         }).pipe(Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
     )
   })
 
