@@ -1,6 +1,6 @@
 // Bundles the programs into dist/. CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
 import { spawnSync } from "node:child_process"
-import { createHash } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
@@ -79,9 +79,23 @@ const common = {
   external: ["*.node"],
 }
 
+/** As a loader runs it: a text put together when it starts is one more copy of it. */
+const asFunction = {
+  banner: { js: "(function (require, module, exports, __dirname) {" },
+  footer: { js: "})" },
+  supported: { "dynamic-import": false },
+}
+
 await build({
   ...common,
-  entryPoints: { tooltrail: "src/programs/cli.ts", "transcript-worker": "src/programs/transcriptWorker/worker.ts" },
+  entryPoints: { "transcript-worker": "src/programs/transcriptWorker/worker.ts" },
+  outdir: "dist",
+  minifySyntax: true,
+})
+await build({
+  ...common,
+  ...asFunction,
+  entryPoints: { "cli-bundle": "src/programs/cli.ts" },
   outdir: "dist",
   minifySyntax: true,
   plugins: [nativeBinding],
@@ -90,15 +104,12 @@ await build({
 const imported = new Map()
 await build({
   ...common,
+  ...asFunction,
   entryPoints: { "hook-bundle": "src/programs/hook.ts" },
   outdir: "dist",
   minify: true,
-  // As it is run: a text put together when it starts is one more copy of it.
-  banner: { js: "(function (require, module, exports, __dirname) {" },
-  footer: { js: "})" },
   // Both are getters that load a good part of Node; the hook writes nothing to stdout and measures nothing.
   define: { "process.stdout": "undefined", performance: "undefined" },
-  supported: { "dynamic-import": false },
   plugins: [nativeBinding, leaveOut, leanPlatformError, onDemand(imported)],
 })
 await build({
@@ -107,34 +118,46 @@ await build({
   outdir: "dist/on-demand",
   minify: true,
 })
-await build({
-  ...common,
-  entryPoints: { "tooltrail-hook": "src/programs/loadHook.ts" },
-  outdir: "dist",
-  minify: true,
-  define: {
-    BUNDLE_HASH: JSON.stringify(
-      createHash("sha256").update(readFileSync("dist/hook-bundle.cjs")).digest("hex").slice(0, 16),
-    ),
-  },
-})
-for (const name of ["tooltrail", "tooltrail-hook"]) chmodSync(`dist/${name}.cjs`, 0o755)
 
-// The hook compiles itself on its first run. It is run here on a call as they come, so that nobody waits for that, and
-// once before, so that the code that makes a new store is not part of it.
+/** The programs, each with what loads its bundle. */
+const loaders = { tooltrail: ["loadCli", "cli-bundle"], "tooltrail-hook": ["loadHook", "hook-bundle"] }
+for (const [program, [loader, bundle]] of Object.entries(loaders)) {
+  const hash = createHash("sha256")
+    .update(readFileSync(`dist/${bundle}.cjs`))
+    .digest("hex")
+    .slice(0, 16)
+  await build({
+    ...common,
+    entryPoints: { [program]: `src/programs/${loader}.ts` },
+    outdir: "dist",
+    minify: true,
+    define: { BUNDLE_HASH: JSON.stringify(hash) },
+  })
+  chmodSync(`dist/${program}.cjs`, 0o755)
+}
+
+// The programs are compiled on their first run. They are run here, the hook on a call as they come, so that nobody waits for
+// that; the hook once before, so that the code that makes a new store is not part of it.
 const home = mkdtempSync(join(tmpdir(), "tooltrail-build-"))
-for (const run of ["first", "second"]) {
-  rmSync("dist/code-cache", { recursive: true, force: true })
+const run = (program, ...args) => {
   const input = JSON.stringify({
     hook_event_name: "PostToolUse",
     session_id: "build",
     cwd: process.cwd(),
     tool_name: "Bash",
-    tool_use_id: run,
+    tool_use_id: randomUUID(),
     duration_ms: 1,
   })
   const env = { PATH: process.env.PATH, TOOLTRAIL_HOME: home }
-  const { status, stderr } = spawnSync(process.execPath, ["dist/tooltrail-hook.cjs"], { env, input, encoding: "utf8" })
-  if (status !== 0 || stderr !== "") throw new Error(`the built hook does not work: ${stderr}`)
+  const { status, stderr } = spawnSync(process.execPath, [`dist/${program}.cjs`, ...args], {
+    env,
+    input,
+    encoding: "utf8",
+  })
+  if (status !== 0 || stderr !== "") throw new Error(`the built ${program} does not work: ${stderr}`)
 }
+run("tooltrail-hook")
+rmSync("dist/code-cache", { recursive: true, force: true })
+run("tooltrail-hook")
+run("tooltrail", "top")
 rmSync(home, { recursive: true, force: true })

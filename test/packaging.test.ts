@@ -105,7 +105,9 @@ describe("the packed tarball", () => {
           !/^(\.claude-plugin\/marketplace\.json|plugin\/(\.claude-plugin\/plugin\.json|hook\.cjs|hooks\/hooks\.json))$/.test(
             path,
           ) &&
-          !/^dist\/(tooltrail|tooltrail-hook|hook-bundle|transcript-worker|on-demand\/\w+)\.cjs$/.test(path) &&
+          !/^dist\/(tooltrail|tooltrail-hook|cli-bundle|hook-bundle|transcript-worker|on-demand\/\w+)\.cjs$/.test(
+            path,
+          ) &&
           !/^dist\/lib\/[\w/]+\.(js|d\.ts)$/.test(path),
       )
     assert.deepStrictEqual(strays, [])
@@ -255,7 +257,7 @@ describe("installed and built", () => {
     const { code, stdout, stderr } = await runHook(home, "a")
     assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
     assert.deepStrictEqual(await top(home), [["Bash", 1]])
-    assert.lengthOf(readdirSync(join(installed, "dist", "code-cache")), 1)
+    assert.lengthOf(readdirSync(join(installed, "dist", "code-cache")), 2)
   })
 
   it("works where the user cannot write to it, with the cache in the user's own folder", async () => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { defaultTeardown } from "@effect/platform/Runtime"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"

@@ -35,15 +35,16 @@ const installation = () => {
     assert.deepStrictEqual([finished.code, finished.stdout, finished.stderr], [0, "", ""])
     assert.strictEqual(totals(home).events, calls)
   }
-  const cacheFile = () => join(cache, readdirSync(cache)[0] ?? "")
+  const cacheFile = () => join(cache, readdirSync(cache).find((name) => name.startsWith("hook-bundle-")) ?? "")
   return { folder, cache, cacheFile, home, record }
 }
 
-describe("the hook's loader", () => {
+describe("the loader of a program", () => {
   it("has its code from the build, for this version of Node", () => {
-    const [name, ...others] = readdirSync(join(root, "dist", "code-cache"))
+    const [cli, hook, ...others] = readdirSync(join(root, "dist", "code-cache")).sort()
     assert.lengthOf(others, 0)
-    assert.match(name ?? "", new RegExp(`^[0-9a-f]{16}-${process.version}-${process.arch}\\.bin$`))
+    assert.match(cli ?? "", new RegExp(`^cli-bundle-[0-9a-f]{16}-${process.version}-${process.arch}\\.bin$`))
+    assert.match(hook ?? "", new RegExp(`^hook-bundle-[0-9a-f]{16}-${process.version}-${process.arch}\\.bin$`))
   })
 
   it("makes the cache again where it is gone, readable by its owner only", async () => {
@@ -91,6 +92,26 @@ describe("the hook's loader", () => {
     await record()
     assert.lengthOf(readdirSync(join(home, "code-cache")), 1)
     assert.isTrue(existsSync(join(folder, "dist", "tooltrail-hook.cjs")))
+  })
+
+  it("makes the command line's cache again, with which it does the same", async () => {
+    const { folder, cache, home } = installation()
+    rmSync(cache, { recursive: true })
+    const run = async (...args: ReadonlyArray<string>) => {
+      const env = { TOOLTRAIL_HOME: home }
+      const { code, stdout, stderr } = await runProgram(join(folder, "dist", "tooltrail.cjs"), { args, env })
+      return { code, stdout, stderr }
+    }
+    const before = [await run("--version"), await run("nothing")]
+    const files = readdirSync(cache)
+    assert.lengthOf(files, 1)
+    const made = readFileSync(join(cache, String(files[0])))
+    assert.deepStrictEqual([await run("--version"), await run("nothing")], before)
+    assert.isTrue(made.equals(readFileSync(join(cache, String(files[0])))))
+    assert.deepStrictEqual(
+      before.map(({ code }) => code),
+      [0, 1],
+    )
   })
 
   it("exits 0 and says why in one line where the bundle is broken", async () => {

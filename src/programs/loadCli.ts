@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+// What `tooltrail` starts.
+import { runBundle } from "./runBundle.ts"
+
+/** Of the bundle that this loader was built with. */
+declare const BUNDLE_HASH: string
+
+runBundle("cli-bundle", BUNDLE_HASH)
