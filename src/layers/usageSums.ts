@@ -124,10 +124,16 @@ const selectRows = (
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
     WHERE NOT (${isFilled}) AND +created_at >= coalesce(pruned_before, '') AND ${selected(sql, selection)} ${groupCalls}`
 
-  const isUncut = (period: "day" | "hour", cut: ReadonlyArray<string>) =>
-    cut.length === 0 ? sql`1` : sql`NOT ${sql.in(period, cut)}`
-  const days = sums("day", sql`day >= ${dayOf(from)} AND ${isUncut("day", cutDays)}`, { isKnown: isPruned })
-  const hoursSince = sql`hour >= ${hourOf(from)} AND ${isUncut("hour", cutHours)}`
+  /** The whole periods from one on, which may be cut itself. */
+  const wholeSince = (period: "day" | "hour", first: string, cut: ReadonlyArray<string>) => {
+    const others = cut.filter((each) => each !== first)
+    return sql.and([
+      others.length < cut.length ? sql`${sql(period)} > ${first}` : sql`${sql(period)} >= ${first}`,
+      ...(others.length === 0 ? [] : [sql`NOT ${sql.in(period, others)}`]),
+    ])
+  }
+  const days = sums("day", wholeSince("day", dayOf(from), cutDays), { isKnown: isPruned })
+  const hoursSince = wholeSince("hour", hourOf(from), cutHours)
   // Of all series the hours are read as they lie; of some, each by itself on each day.
   const hours = isOfEveryProject
     ? sums("hour", sql`day >= ${dayOf(from)} AND ${hoursSince}`, {
@@ -137,10 +143,7 @@ const selectRows = (
         source: sql`usage_series series CROSS JOIN (${daysSince(sql, dayOf(from))}) CROSS JOIN usage_by_hour`,
       })
   const hoursOfDay = (day: string) =>
-    sums(
-      "hour",
-      sql`day = ${day} AND hour >= ${day === dayOf(from) ? hourOf(from) : day} AND ${isUncut("hour", cutHours)}`,
-    )
+    sums("hour", sql`day = ${day} AND ${wholeSince("hour", day === dayOf(from) ? hourOf(from) : day, cutHours)}`)
 
   const cutHour = (hour: string) => {
     if (hour !== hourOf(from)) return [ofHour(call, hour, endOf(hour))]
