@@ -187,6 +187,19 @@ describe("tooltrail import", () => {
     )
   })
 
+  it("names them on a terminal in the place of the progress, not behind it", () => {
+    const folder = temporaryFolder()
+    writeLines(join(folder, "a.jsonl"), ["{broken", ...finishedCall("a")])
+    const onTerminal = (term: string) =>
+      execFileSync("script", ["-qec", `${process.execPath} ${cliProgram} import ${folder}`, "/dev/null"], {
+        encoding: "utf8",
+        env: { PATH: process.env.PATH ?? "", TERM: term, TOOLTRAIL_HOME: newHome() },
+      })
+    const warning = `tooltrail: ${join(folder, "a.jsonl")}:1 is no JSON`
+    assert.include(onTerminal("xterm"), `\r\u001b[K${warning}`)
+    assert.notInclude(onTerminal("dumb"), `\u001b[K${warning}`)
+  })
+
   it.each([
     ["a new store", false],
     ["a store in use", true],

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { CLEAR_LINE, canClearLine } from "../../layers/standardError.ts"
 
 interface Stream {
   /** Whether it is a terminal that can clear a line. */
@@ -8,12 +9,10 @@ interface Stream {
 
 const standardError: Stream = {
   get isTTY() {
-    return process.stderr.isTTY === true && process.env.TERM !== "dumb"
+    return canClearLine()
   },
   write: (text) => process.stderr.write(text),
 }
-
-const CLEAR_LINE = "\r\u001b[K"
 
 /** Shows a line on standard error while an effect runs, where that is a terminal, and takes it away again. */
 export const whileShowing =
