@@ -3,12 +3,11 @@ import { resolve } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
 import { type TranscriptPlace, Transcripts } from "../../services/Transcripts.ts"
 import { packRequest, type ReadAnswer, type ReadRequest, unpackAnswer } from "./messages.ts"
@@ -40,8 +39,7 @@ export const TranscriptsInWorker = (
       if (!existsSync(program)) return here
       const permits = yield* Effect.makeSemaphore(AHEAD)
       const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
-      const scope = yield* Effect.scope
-      const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner>()
+      const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner | Scope.Scope>()
       let pool: Pool | undefined
 
       // To make a pool is to start its worker, and to wait for it.
@@ -52,8 +50,8 @@ export const TranscriptsInWorker = (
           }),
         ),
         Effect.ignoreLogged,
-        Effect.provide(Context.add(context, Scope.Scope, scope)),
-        Effect.forkIn(scope),
+        Effect.forkScoped,
+        Effect.provide(context),
         Effect.once,
       )
 
