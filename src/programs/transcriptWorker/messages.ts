@@ -21,8 +21,8 @@ interface PackedCalls {
   readonly places: Uint32Array
   /** For each call; -1 where there is none. */
   readonly durations: Float64Array
-  /** For each call its time and its id, in JSON. */
-  readonly texts: string
+  /** For each call its time and its id, in JSON. As bytes they lie outside the heap, and are not moved about while they wait. */
+  readonly texts: Uint8Array
 }
 
 interface PackedPart extends Omit<TranscriptPart, "calls"> {
@@ -75,12 +75,14 @@ const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
     durations[n] = call.durationMs ?? -1
     texts.push(call.usedAt, call.toolUseId)
   }
-  return { shared: JSON.stringify(shared), places, durations, texts: JSON.stringify(texts) }
+  return { shared: JSON.stringify(shared), places, durations, texts: Buffer.from(JSON.stringify(texts)) }
 }
 
-const unpackCalls = ({ places, durations, ...packed }: PackedCalls): ReadonlyArray<ToolUse> => {
+const unpackCalls = ({ places, durations, texts, ...packed }: PackedCalls): ReadonlyArray<ToolUse> => {
   const shared = JSON.parse(packed.shared) as ReadonlyArray<Shared>
-  const own = JSON.parse(packed.texts) as ReadonlyArray<string | null>
+  const own = JSON.parse(Buffer.from(texts.buffer, texts.byteOffset, texts.byteLength).toString()) as ReadonlyArray<
+    string | null
+  >
   return Array.from(places, (place, n) => {
     const common = shared[place] as Shared
     return {
