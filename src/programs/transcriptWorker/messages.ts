@@ -55,6 +55,9 @@ const isShared = (call: Shared, last: Shared | undefined): boolean =>
   call.failureKind === last.failureKind &&
   call.durationIsEstimated === last.durationIsEstimated
 
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
 const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
   const shared: Array<Shared> = []
   const placeOf = new Map<string, number>()
@@ -75,14 +78,12 @@ const packCalls = (calls: ReadonlyArray<ToolUse>): PackedCalls => {
     durations[n] = call.durationMs ?? -1
     texts.push(call.usedAt, call.toolUseId)
   }
-  return { shared: JSON.stringify(shared), places, durations, texts: Buffer.from(JSON.stringify(texts)) }
+  return { shared: JSON.stringify(shared), places, durations, texts: encoder.encode(JSON.stringify(texts)) }
 }
 
 const unpackCalls = ({ places, durations, texts, ...packed }: PackedCalls): ReadonlyArray<ToolUse> => {
   const shared = JSON.parse(packed.shared) as ReadonlyArray<Shared>
-  const own = JSON.parse(Buffer.from(texts.buffer, texts.byteOffset, texts.byteLength).toString()) as ReadonlyArray<
-    string | null
-  >
+  const own = JSON.parse(decoder.decode(texts)) as ReadonlyArray<string | null>
   return Array.from(places, (place, n) => {
     const common = shared[place] as Shared
     return {
