@@ -98,6 +98,7 @@ await build({
   entryPoints: { "cli-bundle": "src/programs/cli.ts" },
   outdir: "dist",
   minifySyntax: true,
+  minifyWhitespace: true,
   plugins: [nativeBinding],
 })
 

@@ -151,6 +151,8 @@ const make = Effect.gen(function* () {
     const repeats = yield* Effect.forEach(indexes, ({ statement }) => restoreIndex(String(statement)))
     const removed = repeats.reduce((sum, each) => sum + each, 0)
     yield* addSums(removed)
+    // A draft that was finished, and not put in its place, is finished again.
+    yield* sql`DELETE FROM tool_registry`
     yield* registry.recordAll((yield* countedTools(undefined)).map(toCountedUses))
     yield* fixProjects
     yield* createTriggers(sql)

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from "node:fs"
 import { uptime } from "node:os"
+import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../domain/PersistenceError.ts"
@@ -15,15 +16,16 @@ const remove = (draft: string) =>
     for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true })
   })
 
-/** Whether the machine has started anew since the draft was written, which is without syncs: then it may hold anything. */
-const isOfBeforeStart = (draft: string) =>
+/** Whether a draft may be gone on with. It is written without syncs: where the machine went down since, it may hold anything. */
+const isOfThisStart = (draft: string) =>
   attempt(`look at ${draft}`, () => {
-    const file = statSync(draft, { throwIfNoEntry: false })
-    return file !== undefined && file.mtimeMs < Date.now() - uptime() * 1000
+    const writtenAt = statSync(draft, { throwIfNoEntry: false })?.mtimeMs
+    const now = Date.now()
+    return writtenAt !== undefined && writtenAt >= now - uptime() * 1000 && writtenAt <= now
   })
 
-const sync = (path: string) => {
-  const file = openSync(path, "r+")
+const sync = (path: string, flags: "r" | "r+") => {
+  const file = openSync(path, flags)
   try {
     fsyncSync(file)
   } finally {
@@ -34,9 +36,15 @@ const sync = (path: string) => {
 /** Whether it got the store's name: another process may have been first. */
 const publish = (draft: string, database: string) =>
   attempt(`put the store in its place ${database}`, () => {
-    if (existsSync(database)) return false
-    sync(draft)
-    linkSync(draft, database)
+    sync(draft, "r+")
+    try {
+      linkSync(draft, database)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false
+      throw error
+    }
+    // Windows opens no folder.
+    if (process.platform !== "win32") sync(dirname(database), "r")
     return true
   })
 
@@ -54,7 +62,8 @@ export const fillNewStore = <A, E>(
     if (existsSync(home.database) && !existsSync(draft)) return Option.none()
     yield* attempt(`make the folder ${home.directory}`, () => makeHomeFolder(home.directory))
     yield* holdLock(`${draft}-lock`)
-    if (yield* isOfBeforeStart(draft)) yield* remove(draft)
+    // Also what is left of a draft without one: SQLite would play its journal into the next.
+    if (!(yield* isOfThisStart(draft))) yield* remove(draft)
     if (!existsSync(home.database)) {
       const result = yield* fill.pipe(
         Effect.provideService(Home, { ...home, database: draft }),

@@ -12,4 +12,4 @@ process.on("uncaughtException", (error) => {
   process.exit(0)
 })
 
-runBundle("hook-bundle", BUNDLE_HASH)
+runBundle("hook-bundle", BUNDLE_HASH, true)

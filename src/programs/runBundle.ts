@@ -30,12 +30,19 @@ const readCache = (folder: string, cacheName: string): Buffer | undefined => {
   }
 }
 
-const writeCache = (folder: string, cacheName: string, code: Buffer): boolean => {
+interface CacheWriter {
+  readonly cacheName: string
+  readonly makesFolder: boolean
+  readonly makeCode: () => Buffer
+}
+
+const writeCache = (folder: string, { cacheName, makesFolder, makeCode }: CacheWriter): boolean => {
   const draft = `${folder}/${cacheName}.${process.pid}`
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (makesFolder) mkdirSync(folder, { recursive: true, mode: 0o700 })
     if (!isOursAlone(statSync(folder))) return false
-    writeFileSync(draft, code, { mode: 0o600 })
+    // V8 looks at no more than its head and its length before it runs it.
+    writeFileSync(draft, makeCode(), { mode: 0o600, flush: true })
     renameSync(draft, `${folder}/${cacheName}`)
     return true
   } catch {
@@ -45,9 +52,10 @@ const writeCache = (folder: string, cacheName: string, code: Buffer): boolean =>
 
 /**
  * Runs a bundle that lies beside the program, compiled by V8 from a cache of its code: to compile takes longer than most of
- * what is run. The cache is made where there is none for this bundle, which `hash` tells, and this version of Node.
+ * what is run. The cache is made where there is none for this bundle, which `hash` tells, and this version of Node: beside the
+ * bundle, or in a folder of the user's own, which only some programs may make.
  */
-export const runBundle = (name: string, hash: string): void => {
+export const runBundle = (name: string, hash: string, makesOwnFolder: boolean): void => {
   const path = `${__dirname}/${name}.cjs`
   const cacheName = `${name}-${hash}-${process.version}-${process.arch}.bin`
   const folders = cacheFolders()
@@ -59,7 +67,15 @@ export const runBundle = (name: string, hash: string): void => {
   const script = new Script(source, { filename: path, ...(cachedData === undefined ? {} : { cachedData }) })
   if (cachedData === undefined || script.cachedDataRejected === true) {
     // At the end, because then what has run is compiled.
-    process.on("exit", () => folders.some((folder) => writeCache(folder, cacheName, script.createCachedData())))
+    process.on("exit", () =>
+      folders.some((folder, place) =>
+        writeCache(folder, {
+          cacheName,
+          makesFolder: place === 0 || makesOwnFolder,
+          makeCode: () => script.createCachedData(),
+        }),
+      ),
+    )
   }
   const module = { exports: {} }
   script.runInThisContext()(require, module, module.exports, __dirname)

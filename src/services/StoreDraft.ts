@@ -4,7 +4,7 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 
 /**
- * A store that nobody else sees yet. Until it is finished it holds events and nothing that follows from them: what is made
+ * A store that nobody else sees yet. Until it is finished it lacks what follows from its events: what is made
  * once of all events takes a fraction of the time that it takes to be kept from event to event.
  */
 export class StoreDraft extends Context.Tag("tooltrail/services/StoreDraft")<

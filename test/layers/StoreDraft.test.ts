@@ -111,6 +111,16 @@ describe("the draft of a store", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("is the same when it is finished once more, as where a process was killed before it gave it its name", () =>
+    Effect.gen(function* () {
+      const uses = ["a", "b", "a"].map((toolUseId) => fromTranscript(toolUse({ toolUseId })))
+      yield* drafted(uses, 1)
+      const before = yield* stored
+      yield* drafted([], 0)
+      assert.deepStrictEqual(yield* stored, before)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("has the triggers that keep its sums when it is finished", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -43,8 +43,10 @@ const startImport = (home: string, folder: string) => {
   return { child, ended: ending(child) }
 }
 
-/** The number of calls that are committed in a database that another process is writing. */
-/** What a process that was killed left half done is undone by who opens the database to write. */
+/**
+ * The number of calls that are committed in a database that another process is writing. What a process that was killed left
+ * half done is undone by who opens the database to write.
+ */
 const committedCalls = (path: string, readonly = true): number => {
   if (!existsSync(path)) return 0
   const database = new Database(path, { readonly })
@@ -222,7 +224,10 @@ describe("tooltrail import", () => {
     assert.deepStrictEqual(totals(home), { events: all, successes: all, aggregate: all })
   })
 
-  it("begins anew where the machine has started since it was killed", async () => {
+  it.each<[string, () => number]>([
+    ["the machine has started since it was killed", () => Date.now() / 1000 - uptime() - 10],
+    ["what was killed is of another time", () => Date.now() / 1000 + 3600],
+  ])("begins anew where %s", async (_, writtenAt) => {
     const home = newHome()
     const history = writeHistory(40_000, 20)
     const draft = join(home, "tooltrail.db.import")
@@ -231,11 +236,32 @@ describe("tooltrail import", () => {
     child.kill("SIGKILL")
     await ended
     assert.isAbove(committedCalls(draft, false), 0)
-    const beforeStart = Date.now() / 1000 - uptime() - 10
-    utimesSync(draft, beforeStart, beforeStart)
+    utimesSync(draft, writtenAt(), writtenAt())
     const { stdout } = await runCli(home, ["import", history, "--json"])
     assert.strictEqual((JSON.parse(stdout) as { recorded: number }).recorded, 40_000)
     assert.deepStrictEqual(totals(home), { events: 40_000, successes: 40_000, aggregate: 40_000 })
+  })
+
+  it("is not harmed by the journal of a draft that is gone", async () => {
+    const home = newHome()
+    mkdirSync(home, { mode: 0o700 })
+    const other = join(temporaryFolder(), "other.db")
+    const writer = new Database(other)
+    writer.pragma("journal_mode = DELETE")
+    writer.pragma("cache_size = 5")
+    writer.exec("CREATE TABLE texts (text TEXT)")
+    const insert = writer.prepare("INSERT INTO texts VALUES (?)")
+    const insertMany = () => {
+      for (let n = 0; n < 500; n++) insert.run("t".repeat(1000))
+    }
+    writer.transaction(insertMany)()
+    writer.exec("BEGIN; UPDATE texts SET text = 'u'")
+    insertMany()
+    cpSync(`${other}-journal`, join(home, "tooltrail.db.import-journal"))
+    writer.close()
+    const { code, stderr } = await runCli(home, ["import", realTranscripts])
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    assert.strictEqual(totals(home).events, 37)
   })
 
   it("ends at once when it is interrupted, and keeps what it has stored", async () => {

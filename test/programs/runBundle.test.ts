@@ -15,6 +15,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { hookProgram, lines, runProgram, temporaryFolder } from "../support/processes.ts"
 import { totals } from "../support/store.ts"
+import { realTranscripts } from "../support/transcripts.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 
@@ -92,6 +93,27 @@ describe("the loader of a program", () => {
     await record()
     assert.lengthOf(readdirSync(join(home, "code-cache")), 1)
     assert.isTrue(existsSync(join(folder, "dist", "tooltrail-hook.cjs")))
+  })
+
+  it("makes no folder of the user's own for the command line", async () => {
+    const { folder, cache, home } = installation()
+    rmSync(cache, { recursive: true })
+    writeFileSync(cache, "")
+    const env = { TOOLTRAIL_HOME: home }
+    assert.strictEqual((await runProgram(join(folder, "dist", "tooltrail.cjs"), { args: ["--version"], env })).code, 0)
+    assert.isFalse(existsSync(home))
+  })
+
+  it("makes it of an import so that it holds for other commands", async () => {
+    const { folder, cache, home } = installation()
+    rmSync(cache, { recursive: true })
+    const run = (...args: ReadonlyArray<string>) =>
+      runProgram(join(folder, "dist", "tooltrail.cjs"), { args, env: { TOOLTRAIL_HOME: home } })
+    assert.include((await run("import", realTranscripts)).stdout, "Recorded 37 calls")
+    const file = join(cache, String(readdirSync(cache)[0]))
+    const made = statSync(file).mtimeMs
+    await run("top")
+    assert.strictEqual(statSync(file).mtimeMs, made)
   })
 
   it("makes the command line's cache again, with which it does the same", async () => {

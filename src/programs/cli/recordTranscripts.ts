@@ -25,11 +25,19 @@ import {
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
 import { progressBar, type Shown } from "./progressBar.ts"
 
+/** By how much the heap grows before its garbage is collected; 0 leaves that to V8, which lets it grow to a multiple. */
+const growHeapBy = (percent: number) => Effect.sync(() => setFlagsFromString(`--heap-growing-percent=${percent}`))
+
 /**
- * V8 lets garbage grow to a multiple of what lives, and an import makes much garbage. With more room it is hardly faster.
- * Unlike Node's options these can be set while it runs; what does not know them ignores them.
+ * An import makes much garbage, and with more room for it is hardly faster. Unlike Node's options this can be set while it
+ * runs, and it is taken back: code that is cached under other flags is of no use.
  */
-const SMALL_HEAP = ["--heap-growing-percent=15"]
+const inSmallHeap = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    growHeapBy(15),
+    () => effect,
+    () => growHeapBy(0),
+  )
 
 /** So many broken lines are named; of the others there is the count. */
 const NAMED_LINES = 20
@@ -97,7 +105,6 @@ const intoStore = (paths: ReadonlyArray<string>, files: ReadonlyArray<Transcript
   Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, considerate)).pipe(
     Effect.scoped,
     (imported) => countReadBefore(files, imported),
-    sayWhereItStopped,
     Effect.provide(TranscriptRecording),
     Effect.catchTag("StoreMissing", Effect.die),
   )
@@ -113,7 +120,6 @@ const intoDraft = (paths: ReadonlyArray<string>, files: ReadonlyArray<Transcript
   ).pipe(
     Effect.scoped,
     (imported) => countReadBefore(files, imported),
-    sayWhereItStopped,
     Effect.provide(Layer.provideMerge(StoreDraftLive, RecordingStore)),
     Effect.catchTag("StoreMissing", Effect.die),
   )
@@ -150,7 +156,6 @@ export interface ImportedHistory extends ImportResult {
 /** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
 export const importHistory = (paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    for (const flag of SMALL_HEAP) setFlagsFromString(flag)
     const transcripts = yield* Transcripts
     const { files, places, unreadable } = yield* transcripts.find(paths)
     const named = paths.length === 0 ? [] : files.filter(({ path }) => places.includes(path))
@@ -161,7 +166,7 @@ export const importHistory = (paths: ReadonlyArray<string>) =>
         ? yield* fromPresentTranscripts(others, files)
         : { summary: emptySummary, places, unreadable: 0, readBefore: 0 }
     return { ...result, foreign } satisfies ImportedHistory
-  }).pipe(Effect.provide(TranscriptsRemembering))
+  }).pipe(inSmallHeap, sayWhereItStopped, Effect.provide(TranscriptsRemembering))
 
 export const renderImport = ({
   summary,
