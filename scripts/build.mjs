@@ -123,10 +123,9 @@ await build({
 /** The programs, each with what loads its bundle. */
 const loaders = { tooltrail: ["loadCli", "cli-bundle"], "tooltrail-hook": ["loadHook", "hook-bundle"] }
 for (const [program, [loader, bundle]] of Object.entries(loaders)) {
-  const hash = createHash("sha256")
-    .update(readFileSync(`dist/${bundle}.cjs`))
-    .digest("hex")
-    .slice(0, 16)
+  const code = readFileSync(`dist/${bundle}.cjs`)
+  if (code.some((byte) => byte > 0x7f)) throw new Error(`${bundle} is not ASCII, as which it is read`)
+  const hash = createHash("sha256").update(code).digest("hex").slice(0, 16)
   await build({
     ...common,
     entryPoints: { [program]: `src/programs/${loader}.ts` },
