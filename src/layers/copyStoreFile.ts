@@ -1,31 +1,16 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from "node:fs"
+import { chmodSync, closeSync, copyFileSync, existsSync, linkSync, openSync, renameSync, rmSync } from "node:fs"
 import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { latestMigration } from "./latestMigration.ts"
 import { countCalls, isTable, openStoreFile, readDamage, readSchema } from "./storeFileQueries.ts"
+import { syncFile } from "./syncToDisk.ts"
 
 const OLDEST_SCHEMA = 16
 
 /** What SQLite keeps beside a store in use. */
 export const SIDE_FILES = ["-wal", "-shm"]
-
-const syncFile = (path: string): void => {
-  const file = openSync(path, "r+")
-  fsyncSync(file)
-  closeSync(file)
-}
 
 /** Gives a whole draft its name, unless there is a file of that name. Not every file system knows hard links. */
 export const publish = (draft: string, path: string): void => {

@@ -1,19 +1,21 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from "node:fs"
+import { existsSync, rmSync, statSync } from "node:fs"
 import { uptime } from "node:os"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { Home } from "../services/Home.ts"
+import { publish, SIDE_FILES } from "./copyStoreFile.ts"
 import { holdLock } from "./holdLock.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
+import { syncFile, syncFolder } from "./syncToDisk.ts"
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
   Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })
 
 const remove = (draft: string) =>
   attempt(`remove ${draft}`, () => {
-    for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true })
+    for (const suffix of ["", ...SIDE_FILES, "-journal"]) rmSync(draft + suffix, { force: true })
   })
 
 /** Whether a draft may be gone on with. It is written without syncs: where the machine went down since, it may hold anything. */
@@ -24,27 +26,17 @@ const isOfThisStart = (draft: string) =>
     return writtenAt !== undefined && writtenAt >= now - uptime() * 1000 && writtenAt <= now
   })
 
-const sync = (path: string, flags: "r" | "r+") => {
-  const file = openSync(path, flags)
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
 /** Whether it got the store's name: another process may have been first. */
-const publish = (draft: string, database: string) =>
+const publishDraft = (draft: string, database: string) =>
   attempt(`put the store in its place ${database}`, () => {
-    sync(draft, "r+")
+    syncFile(draft)
     try {
-      linkSync(draft, database)
+      publish(draft, database)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false
       throw error
     }
-    // Windows opens no folder.
-    if (process.platform !== "win32") sync(dirname(database), "r")
+    syncFolder(dirname(database))
     return true
   })
 
@@ -69,7 +61,7 @@ export const fillNewStore = <A, E>(
         Effect.provideService(Home, { ...home, database: draft }),
         Effect.tapError(() => remove(draft)),
       )
-      const isPublished = yield* publish(draft, home.database)
+      const isPublished = yield* publishDraft(draft, home.database)
       yield* remove(draft)
       return isPublished ? Option.some(result) : Option.none()
     }

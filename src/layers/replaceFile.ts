@@ -11,17 +11,7 @@ import {
   writeFileSync,
 } from "node:fs"
 import { dirname } from "node:path"
-
-const syncFolder = (folder: string): void => {
-  // Windows has no way to sync a folder.
-  if (process.platform === "win32") return
-  const handle = openSync(folder, "r")
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
-  }
-}
+import { syncFolder } from "./syncToDisk.ts"
 
 /**
  * Puts content in a file's place, whole or not at all. A file that is there keeps its mode and owner, a new one gets `mode`.
