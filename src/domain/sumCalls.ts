@@ -5,6 +5,9 @@ import type { ToolUse } from "./ToolUse.ts"
 /** What sets one series of calls apart from another. */
 export type CallSeries = Pick<ToolUse, "toolName" | "projectHash" | "agent" | "subagent" | "target" | "serverName">
 
+/** The minute at which an hour is cut. */
+export const HOUR_CUT = "30"
+
 /** What the calls of one series in one hour add up to. */
 export interface HourSum {
   readonly series: CallSeries
@@ -12,8 +15,10 @@ export interface HourSum {
   readonly hour: string
   lastUsed: Timestamp
   uses: number
+  usesBeforeCut: number
   /** Interruptions, which are no fault of the tool, are not among them. */
   failures: number
+  failuresBeforeCut: number
   interruptions: number
   durationMs: number
   /** How many calls took so long, by the bounds of the buckets; those whose duration is not known are in none. */
@@ -50,7 +55,9 @@ export const sumCalls = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<HourSum> =
       hour,
       lastUsed: usedAt,
       uses: 0,
+      usesBeforeCut: 0,
       failures: 0,
+      failuresBeforeCut: 0,
       interruptions: 0,
       durationMs: 0,
       buckets: Array.from({ length: durationBounds.length + 1 }, () => 0),
@@ -64,11 +71,16 @@ export const sumCalls = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<HourSum> =
     const last = lastOfTool.get(use.toolName)
     const sum = last !== undefined && isOf(last, use) ? last : find(use)
     if (sum !== last) lastOfTool.set(use.toolName, sum)
+    const isBeforeCut = use.usedAt.slice(HOUR_CHARACTERS + 1, HOUR_CHARACTERS + 3) < HOUR_CUT
     sum.uses++
+    if (isBeforeCut) sum.usesBeforeCut++
     if (use.usedAt > sum.lastUsed) sum.lastUsed = use.usedAt
     if (!use.success) {
       if (use.failureKind === "interrupted") sum.interruptions++
-      else sum.failures++
+      else {
+        sum.failures++
+        if (isBeforeCut) sum.failuresBeforeCut++
+      }
     }
     if (use.durationMs === null) continue
     sum.durationMs += use.durationMs

@@ -64,6 +64,8 @@ const sumValues = ({ series, ...sum }: HourSum): ReadonlyArray<Value> => [
   sum.interruptions,
   sum.durationMs,
   ...sum.buckets,
+  sum.usesBeforeCut,
+  sum.failuresBeforeCut,
 ]
 
 const isTwice = ({ cause }: SqlError) =>

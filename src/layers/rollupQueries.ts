@@ -7,7 +7,8 @@ import { RollupDrift } from "../domain/Rollups.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
 import { addToRollups } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
-import { isAdded, isOfSeries } from "./rollupStatements.ts"
+import { isAdded, isOfSeries, sharesOfAll } from "./rollupStatements.ts"
+import { bucketColumns, byDay, byHour, type Period } from "./rollupTables.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Bounds how long a step holds the write lock; a hook may be waiting for it. */
@@ -51,34 +52,32 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
 
   const kept = (column: string) => sql`max(${sql(column)}) FILTER (WHERE is_sum)`
   const expected = (column: string) => sql`max(${sql(column)}) FILTER (WHERE NOT is_sum)`
-  const isOff = sql.or(
-    ["uses", "failures", "interruptions", "duration_ms", "last_used"].map(
-      (column) => sql`${kept(column)} IS NOT ${expected(column)}`,
-    ),
-  )
-
   // The sums and what the events fold to, put together and sorted: a full join would compare each with each.
-  const driftOf = (table: "usage_by_day" | "usage_by_hour", period: "day" | "hour", characters: number) => sql`
-    SELECT period, tool_name, project_hash, ${kept("uses")} AS uses, coalesce(${expected("uses")}, 0) AS expected_uses
-    FROM (
-      SELECT true AS is_sum, series_id, tool_name, project_hash, ${sql(period)} AS period, uses, failures, interruptions,
-        duration_ms, last_used
-      FROM ${sql(table)} JOIN usage_series ON id = series_id
-      UNION ALL
-      SELECT false, s.id, e.tool_name, e.project_hash, substr(e.created_at, 1, ${characters}) AS period, count(*),
-        sum(e.success = 0 AND e.failure_kind IS NOT 'interrupted'), sum(e.success = 0 AND e.failure_kind IS 'interrupted'),
-        sum(coalesce(e.duration_ms, 0)), max(e.created_at)
-      FROM rollup_state CROSS JOIN tool_usage_events e LEFT JOIN usage_series s ON ${sql.literal(isOfSeries("e"))}
-      WHERE ${sql.literal(isAdded("e.id"))}
-      GROUP BY s.id, e.tool_name, e.project_hash, 5)
-    WHERE period >= (SELECT coalesce(pruned_before, '') FROM rollup_state)
-    GROUP BY series_id, tool_name, project_hash, period HAVING ${isOff}`
+  const driftOf = (period: Period) => {
+    const { table, name, characters, sums } = period
+    const checked = sums.filter((column) => !bucketColumns.includes(column))
+    const isOff = sql.or([...checked, "last_used"].map((column) => sql`${kept(column)} IS NOT ${expected(column)}`))
+    return sql`
+      SELECT period, tool_name, project_hash, ${kept("uses")} AS uses, coalesce(${expected("uses")}, 0) AS expected_uses
+      FROM (
+        SELECT true AS is_sum, series_id, tool_name, project_hash, ${sql(name)} AS period, last_used,
+          ${sql.csv(checked.map((column) => sql`${sql(column)}`))}
+        FROM ${sql(table)} JOIN usage_series ON id = series_id
+        UNION ALL
+        SELECT false, s.id, e.tool_name, e.project_hash, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at),
+          ${sql.literal(sharesOfAll(period, "e", checked).join(", "))}
+        FROM rollup_state CROSS JOIN tool_usage_events e LEFT JOIN usage_series s ON ${sql.literal(isOfSeries("e"))}
+        WHERE ${sql.literal(isAdded("e.id"))}
+        GROUP BY s.id, e.tool_name, e.project_hash, 5)
+      WHERE period >= (SELECT coalesce(pruned_before, '') FROM rollup_state)
+      GROUP BY series_id, tool_name, project_hash, period HAVING ${isOff}`
+  }
 
   const drift = SqlSchema.findAll({
     Request: Schema.Void,
     Result: RollupDrift,
     execute: () => sql`
-      ${driftOf("usage_by_day", "day", 10)} UNION ALL ${driftOf("usage_by_hour", "hour", 13)}
+      ${driftOf(byDay)} UNION ALL ${driftOf(byHour)}
       ORDER BY period, tool_name, project_hash`,
   })
 

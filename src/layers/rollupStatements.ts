@@ -1,30 +1,24 @@
 import { durationBounds } from "../domain/durationBuckets.ts"
-
-/** What sets one series of calls apart from another; what is summed is summed within a series. */
-export const seriesColumns = ["tool_name", "project_hash", "agent", "subagent", "target", "server_name"] as const
-export type SeriesColumn = (typeof seriesColumns)[number]
-
-export const bucketColumns = [...durationBounds.keys(), durationBounds.length].map((place) => `durations_${place}`)
-
-export const sumColumns = ["uses", "failures", "interruptions", "duration_ms", ...bucketColumns]
-
-/**
- * The tables of sums, with what sets their rows apart, in the order in which they lie, and the number of characters of
- * `created_at` that name their period. The hours of a day lie together, so that calls of the same time change few pages; a
- * series has so few days that its own lie together.
- */
-const byHour = { table: "usage_by_hour", key: ["day", "series_id", "hour"], characters: 13 } as const
-const byDay = { table: "usage_by_day", key: ["series_id", "day"], characters: 10 } as const
-const periods = [byHour, byDay]
-
-type Period = typeof byHour | typeof byDay
-type KeyColumn = Period["key"][number]
+import {
+  beforeCut,
+  bucketColumns,
+  byDay,
+  byHour,
+  cutSums,
+  DAY_CHARACTERS,
+  HOUR_CHARACTERS,
+  type KeyColumn,
+  type Period,
+  periods,
+  seriesColumns,
+  sumColumns,
+} from "./rollupTables.ts"
 
 /** What a call has in the columns of a key, where `s` is its series: `2026-11-26` and `2026-11-26 13`. */
 const keyOf = (call: string): Record<KeyColumn, string> => ({
   series_id: "s.id",
-  day: `substr(${call}.created_at, 1, 10)`,
-  hour: `substr(${call}.created_at, 1, 13)`,
+  day: `substr(${call}.created_at, 1, ${DAY_CHARACTERS})`,
+  hour: `substr(${call}.created_at, 1, ${HOUR_CHARACTERS})`,
 })
 
 const keyTexts = (key: ReadonlyArray<KeyColumn>, call: string) => {
@@ -41,24 +35,37 @@ const inBucket = (place: number, call: string): string => {
   ].join(" AND ")
 }
 
-/** What each of the sums counts, but for that of durations. `call` is the alias of a call's row. */
-const conditions = (call: string): Record<string, string> => ({
-  uses: "true",
-  failures: `${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted'`,
-  interruptions: `${call}.success = 0 AND ${call}.failure_kind IS 'interrupted'`,
-  ...Object.fromEntries(bucketColumns.map((column, place) => [column, inBucket(place, call)])),
-})
+const isBefore = (cut: string, { characters }: Period, call: string) =>
+  `substr(${call}.created_at, ${characters + 2}, 2) < '${cut}'`
 
-/** What one call adds to each of the sums. */
-const shares = (call: string): ReadonlyArray<string> => {
-  const counted = conditions(call)
-  return sumColumns.map((column) => `coalesce(${counted[column] ?? `${call}.duration_ms`}, 0)`)
+/** What each of the sums of a period counts, but for that of durations. `call` is the alias of a call's row. */
+const conditions = (period: Period, call: string): Record<string, string> => {
+  const counted = {
+    uses: "true",
+    failures: `${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted'`,
+    interruptions: `${call}.success = 0 AND ${call}.failure_kind IS 'interrupted'`,
+  }
+  return {
+    ...counted,
+    ...Object.fromEntries(bucketColumns.map((column, place) => [column, inBucket(place, call)])),
+    ...Object.fromEntries(
+      period.cuts.flatMap((cut) =>
+        cutSums.map((sum) => [beforeCut(sum, cut), `${counted[sum]} AND ${isBefore(cut, period, call)}`]),
+      ),
+    ),
+  }
 }
 
-/** What many calls add, which SQLite has sooner than the sums of their shares. */
-const sharesOfAll = (call: string): ReadonlyArray<string> => {
-  const counted = conditions(call)
-  return sumColumns.map((column) =>
+/** What one call adds to each of the sums. */
+const shares = (period: Period, call: string): ReadonlyArray<string> => {
+  const counted = conditions(period, call)
+  return period.sums.map((column) => `coalesce(${counted[column] ?? `${call}.duration_ms`}, 0)`)
+}
+
+/** What many calls add to some of the sums, which SQLite has sooner than the sums of their shares. */
+export const sharesOfAll = (period: Period, call: string, sums = period.sums): ReadonlyArray<string> => {
+  const counted = conditions(period, call)
+  return sums.map((column) =>
     column in counted ? `count(*) FILTER (WHERE ${counted[column]})` : `coalesce(sum(${call}.duration_ms), 0)`,
   )
 }
@@ -66,15 +73,12 @@ const sharesOfAll = (call: string): ReadonlyArray<string> => {
 export const isOfSeries = (call: string) =>
   seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
 
-const addUp = sumColumns.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
+const addUp = ({ sums }: Period) => sums.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
 
-/** The columns of the tables of sums behind their keys. */
-const columnsOfSums = ["last_used", ...sumColumns]
-
-const upsert = ({ table, key }: Period, source: string) => `
-  INSERT INTO ${table} (${[...key, ...columnsOfSums].join(", ")})
+const upsert = (period: Period, source: string) => `
+  INSERT INTO ${period.table} (${[...period.key, "last_used", ...period.sums].join(", ")})
   ${source}
-  ON CONFLICT (${key.join(", ")}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp};`
+  ON CONFLICT (${period.key.join(", ")}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp(period)};`
 
 /**
  * The ids of events that the sums hold. Between `filled_to` and `fill_until` are events that are older than the sums and still
@@ -86,13 +90,6 @@ export const isAdded = (id: string): string => `(${id} <= filled_to OR ${id} > f
 /** So many events at most are not added yet. */
 const MOST_RECENT = 128
 
-/** Makes the sums by hour, empty. */
-export const createSumsByHour = `
-  CREATE TABLE ${byHour.table} (
-    ${byHour.key.map((column) => `${column} ${column === "series_id" ? "INTEGER" : "TEXT"} NOT NULL`).join(", ")},
-    last_used TEXT NOT NULL, ${sumColumns.map((column) => `${column} INTEGER NOT NULL`).join(", ")},
-    PRIMARY KEY (${byHour.key.join(", ")})) WITHOUT ROWID`
-
 const EVENTS = "tool_usage_events"
 
 const addSeries = (table: string, range = "true") => `
@@ -101,10 +98,10 @@ const addSeries = (table: string, range = "true") => `
   WHERE ${range} AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`
 
 /** The sums of the events of a range, by series and period. */
-const foldEvents = ({ key }: Period, range: string) => `
-  SELECT ${keyTexts(key, "e")}, max(e.created_at), ${sharesOfAll("e").join(", ")}
+const foldEvents = (period: Period, range: string) => `
+  SELECT ${keyTexts(period.key, "e")}, max(e.created_at), ${sharesOfAll(period, "e").join(", ")}
   FROM ${EVENTS} e CROSS JOIN usage_series s ON ${isOfSeries("e")}
-  WHERE ${range} GROUP BY ${key.map((_, place) => place + 1).join(", ")}`
+  WHERE ${range} GROUP BY ${period.key.map((_, place) => place + 1).join(", ")}`
 
 const beforeNew = "e.id > (SELECT rolled_to FROM rollup_state) AND e.id < new.id"
 
@@ -121,21 +118,25 @@ const addNew = `
     .map((period) =>
       upsert(
         period,
-        `SELECT ${keyTexts(period.key, "new")}, new.created_at, ${shares("new").join(", ")}
+        `SELECT ${keyTexts(period.key, "new")}, new.created_at, ${shares(period, "new").join(", ")}
          FROM usage_series s WHERE ${isOfSeries("new")}`,
       ),
     )
     .join("")}`
 
-const takeAway = sumColumns.map((column, place) => `${column} = ${column} - ${shares("old")[place]}`).join(", ")
+const takeAway = (period: Period) => {
+  const ofOld = shares(period, "old")
+  return period.sums.map((column, place) => `${column} = ${column} - ${ofOld[place]}`).join(", ")
+}
 
 const takeOldAway = `
 ${periods
-  .map(({ table, key, characters }) => {
+  .map((period) => {
+    const { table, key, characters } = period
     const row = `(${key.join(", ")}) = (SELECT ${keyTexts(key, "old")} FROM usage_series s WHERE ${isOfSeries("old")})`
     return `
       DELETE FROM ${table} WHERE ${row} AND uses = 1;
-      UPDATE ${table} SET ${takeAway}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
+      UPDATE ${table} SET ${takeAway(period)}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
         SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
         WHERE s.created_at >= substr(old.created_at, 1, ${characters}) AND s.created_at <= old.created_at AND ${isOfSeries("old")}
           AND ${isAdded("s.id")}) END
@@ -196,14 +197,24 @@ interface Addition {
   readonly isOfRange: boolean
 }
 
+/** The columns of the sums by hour behind their keys. */
+const columnsOfHours = ["last_used", ...byHour.sums]
+
 const sumsOf = (columns: ReadonlyArray<string>) =>
   columns.map((column) => (column === "last_used" ? "max(last_used)" : `sum(${column})`)).join(", ")
+
+/** What sums by hour add up to before the cuts of their day. */
+const sumsBeforeDayCuts = byDay.cuts
+  .flatMap((cut) =>
+    cutSums.map((sum) => `coalesce(sum(${sum}) FILTER (WHERE substr(hour, ${DAY_CHARACTERS + 2}) < '${cut}'), 0)`),
+  )
+  .join(", ")
 
 /** The sums by hour are made aside, and those by day from these. */
 const additionsOf = (series: Addition, sumsByHour: Addition): ReadonlyArray<Addition> => [
   series,
   {
-    statement: `CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, ...columnsOfSums].join(", ")})`,
+    statement: `CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, ...columnsOfHours].join(", ")})`,
     isOfRange: false,
   },
   { ...sumsByHour, statement: `INSERT INTO new_sums ${sumsByHour.statement}` },
@@ -211,7 +222,8 @@ const additionsOf = (series: Addition, sumsByHour: Addition): ReadonlyArray<Addi
   {
     statement: upsert(
       byDay,
-      `SELECT series_id, day, ${sumsOf(columnsOfSums)} FROM new_sums WHERE true GROUP BY series_id, day`,
+      `SELECT series_id, day, ${sumsOf(["last_used", ...sumColumns])}, ${sumsBeforeDayCuts}
+       FROM new_sums WHERE true GROUP BY series_id, day`,
     ),
     isOfRange: false,
   },
@@ -228,7 +240,7 @@ export const addEvents: ReadonlyArray<Addition> = additionsOf(
 )
 
 /** The columns of a table of what some calls of a series in one hour add up to. A series and an hour may stand there often. */
-export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfSums]
+export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfHours]
 
 /** Adds what such a table holds to the sums. */
 export const addHourSums = (table: string): ReadonlyArray<Addition> =>
@@ -236,7 +248,7 @@ export const addHourSums = (table: string): ReadonlyArray<Addition> =>
     { statement: addSeries(table), isOfRange: false },
     {
       statement: `
-        SELECT substr(hour, 1, ${byDay.characters}) AS day, s.id, hour, ${sumsOf(columnsOfSums)}
+        SELECT substr(hour, 1, ${DAY_CHARACTERS}) AS day, s.id, hour, ${sumsOf(columnsOfHours)}
         FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
       isOfRange: false,
     },

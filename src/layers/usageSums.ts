@@ -4,7 +4,7 @@ import { AllProjects } from "../domain/Project.ts"
 import type { BinUnit } from "../domain/ReportSpan.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import { type CallSelection, selected, selectedCalls } from "./callSelection.ts"
-import { type SeriesColumn, seriesColumns } from "./rollupStatements.ts"
+import { beforeCut, byDay, byHour, type SeriesColumn, seriesColumns } from "./rollupTables.ts"
 
 interface Resolution {
   /** Times, beside the first, at which a sum must be cut. */
@@ -20,6 +20,8 @@ interface Resolution {
 interface RowShape {
   readonly ofSums: (at: Statement.Fragment) => Statement.Fragment
   readonly ofCalls: (at: Statement.Fragment, sign: Statement.Fragment) => Statement.Fragment
+  /** What a sum holds from one of its cuts on, if that can be shown. */
+  readonly ofRest?: (cut: string) => Statement.Fragment
   readonly groupSums: Statement.Fragment
   readonly groupCalls: Statement.Fragment
 }
@@ -41,6 +43,9 @@ const rowsByPeriod = (sql: SqlClient.SqlClient): RowShape => {
 
 const rowsOfWindow = (sql: SqlClient.SqlClient, column: SeriesColumn): RowShape => ({
   ofSums: () => sql`${sql(column)}, sum(uses) AS uses, sum(failures) AS failures, max(last_used) AS last_used`,
+  ofRest: (cut) => sql`
+    ${sql(column)}, sum(uses - ${sql(beforeCut("uses", cut))}) AS uses, sum(failures - ${sql(beforeCut("failures", cut))}) AS failures,
+    max(last_used) AS last_used`,
   ofCalls: (_at, sign) => sql`
     ${sql(column)}, ${sign}count(*) AS uses, ${sign}count(*) FILTER (WHERE ${isFailure(sql)}) AS failures,
     max(created_at) AS last_used`,
@@ -53,10 +58,17 @@ const hourOf = (timestamp: Timestamp) => timestamp.slice(0, 13)
 const dayOf = (text: string) => text.slice(0, 10)
 
 const cutsHour = (edge: Timestamp) => !edge.endsWith(":00:00")
-/** Whether the part of the hour before the cut is the shorter one. */
-const losesLess = (cut: Timestamp) => cut.slice(14) < "30:00"
+/** How many minutes of its hour there were before a time. */
+const minutesInto = (edge: Timestamp) => Number(edge.slice(14, 16)) + Number(edge.slice(17, 19)) / 60
+
+const nearest = (place: number, places: ReadonlyArray<number>) =>
+  places.reduce((best, each) => (Math.abs(each - place) <= Math.abs(best - place) ? each : best))
 
 const cutsDay = (edge: Timestamp) => !edge.endsWith(" 00:00:00")
+
+const twoDigits = (hour: number) => String(hour).padStart(2, "0")
+/** The first hour that begins at a time or after it: `24` in the last hour of a day. */
+const nextHour = (edge: Timestamp) => twoDigits(Number(edge.slice(11, 13)) + (cutsHour(edge) ? 1 : 0))
 
 /** Sorts after all texts that begin with `prefix` and go on with what is in a time. */
 const endOf = (prefix: string) => `${prefix}~`
@@ -74,7 +86,7 @@ const daysSince = (sql: SqlClient.SqlClient, first: string) => {
 const selectRows = (
   sql: SqlClient.SqlClient,
   selection: CallSelection,
-  { ofSums, ofCalls, groupSums, groupCalls }: RowShape,
+  { ofSums, ofCalls, ofRest, groupSums, groupCalls }: RowShape,
   { cuts = [], finest = "day" }: Resolution = {},
 ): Statement.Fragment => {
   const { project, tool, from, session } = selection
@@ -98,13 +110,14 @@ const selectRows = (
     range: Statement.Fragment,
     {
       at = beginOf(period),
+      shown = ofSums(at),
       source = sql`usage_series series CROSS JOIN ${sql(`usage_by_${period}`)}`,
       isKnown = sql`0`,
     } = {},
   ) =>
     // Joined, rollup_state would make SQLite sort for the groups: it does not know that there is one row.
     sql`
-      SELECT ${ofSums(at)}
+      SELECT ${shown}
       FROM ${source} ON series_id = series.id AND ${range}
       WHERE ((SELECT ${isFilled} FROM rollup_state) OR ${isKnown}) AND ${ofSelection} ${groupSums}`
 
@@ -142,22 +155,45 @@ const selectRows = (
     : sums("hour", sql`day = known AND ${hoursSince}`, {
         source: sql`usage_series series CROSS JOIN (${daysSince(sql, dayOf(from))}) CROSS JOIN usage_by_hour`,
       })
-  const hoursOfDay = (day: string) =>
-    sums("hour", sql`day = ${day} AND ${wholeSince("hour", day === dayOf(from) ? hourOf(from) : day, cutHours)}`)
+  const hoursOfDay = (day: string) => [
+    sums("hour", sql`day = ${day} AND ${wholeSince("hour", day === dayOf(from) ? hourOf(from) : day, cutHours)}`),
+  ]
 
-  const cutHour = (hour: string) => {
-    if (hour !== hourOf(from)) return [ofHour(call, hour, endOf(hour))]
-    if (!losesLess(from) || edges.filter((edge) => hourOf(edge) === hour).length > 1) {
-      return [ofHour(call, from, endOf(hour))]
-    }
+  /** The whole hours of the first day, those from one of its cuts on as a part of its sum. */
+  const hoursOfFirstDay = (shownFrom: (cut: string) => Statement.Fragment) => {
+    const day = dayOf(from)
+    const first = nextHour(from)
+    const cut = byDay.cuts.find((each) => each >= first)
+    if (cut === undefined) return hoursOfDay(day)
+    const rest = sums("day", sql`day = ${day}`, { shown: shownFrom(cut) })
+    const between = sql`day = ${day} AND hour >= ${`${day} ${first}`} AND hour < ${`${day} ${cut}`}`
+    return first === cut ? [rest] : [rest, sums("hour", between)]
+  }
+
+  const hoursOfCutDay = (day: string) =>
+    day === dayOf(from) && ofRest !== undefined && edges.length === 1 ? hoursOfFirstDay(ofRest) : hoursOfDay(day)
+
+  /** From the nearest place where the sum of the hour can begin; what lies between is there by its calls, and taken away if it is before the time. */
+  const firstHour = (hour: string) => {
+    const place = minutesInto(from)
+    const begin = nearest(place, [0, ...(ofRest === undefined ? [] : byHour.cuts.map(Number)), 60])
+    const beginsAt = `${hour}:${twoDigits(begin)}:00`
+    const shown = begin === 0 || ofRest === undefined ? ofSums(sql`${from}`) : ofRest(twoDigits(begin))
     return [
-      sums("hour", sql`day = ${dayOf(hour)} AND hour = ${hour}`, { at: sql`${from}` }),
-      ofHour(ofCalls(sql`${from}`, sql`-`), hour, from),
+      ...(begin === 60 ? [] : [sums("hour", sql`day = ${dayOf(hour)} AND hour = ${hour}`, { shown })]),
+      ...(begin > place ? [ofHour(call, from, begin === 60 ? endOf(hour) : beginsAt)] : []),
+      ...(begin < place ? [ofHour(ofCalls(sql`${from}`, sql`-`), beginsAt, from)] : []),
     ]
   }
 
+  const cutHour = (hour: string) => {
+    if (hour !== hourOf(from)) return [ofHour(call, hour, endOf(hour))]
+    const isCutAgain = edges.filter((edge) => hourOf(edge) === hour).length > 1
+    return isCutAgain ? [ofHour(call, from, endOf(hour))] : firstHour(hour)
+  }
+
   const parts = [
-    ...(finest === "hour" ? [hours] : [days, ...cutDays.map(hoursOfDay)]),
+    ...(finest === "hour" ? [hours] : [days, ...cutDays.flatMap(hoursOfCutDay)]),
     ...cutHours.flatMap(cutHour),
     recent,
     all,

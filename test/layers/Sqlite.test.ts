@@ -21,7 +21,7 @@ import { connectSqlite, unhurried } from "../../src/layers/connectSqlite.ts"
 import { latestMigration } from "../../src/layers/latestMigration.ts"
 import { migrations } from "../../src/layers/Migrations.ts"
 import { makeRollupQueries } from "../../src/layers/rollupQueries.ts"
-import { bucketColumns } from "../../src/layers/rollupStatements.ts"
+import { bucketColumns } from "../../src/layers/rollupTables.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/Sqlite.ts"
 import { withImmediateTransaction } from "../../src/layers/withImmediateTransaction.ts"
 import { homeAt } from "../support/home.ts"
@@ -33,6 +33,13 @@ const live = (directory: string, whenMissing: "create" | "fail" = "create", busy
 const freshHome = () => join(temporaryFolder(), "a", "home")
 
 const schemaOf = (sql: SqlClient.SqlClient) => sql`SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name`
+
+const migrateTo = (sql: SqlClient.SqlClient) => (last: number) =>
+  Migrator.make({})({
+    loader: Migrator.fromRecord(
+      Record.filter(migrations, (_, key) => Number.parseInt(key, 10) <= last) as typeof migrations,
+    ),
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 
 describe("SqliteLive", () => {
   it.effect("makes folder and store for the owner only, in WAL mode with synchronous NORMAL", () => {
@@ -136,12 +143,7 @@ describe("SqliteLive", () => {
     const zeros = Array.from({ length: bucketColumns.length + 3 }, () => 0).join(", ")
     return Effect.gen(function* () {
       const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = (last: number) =>
-        Migrator.make({})({
-          loader: Migrator.fromRecord(
-            Record.filter(migrations, (_, key) => Number.parseInt(key, 10) <= last) as typeof migrations,
-          ),
-        }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+      const upTo = migrateTo(sql)
       const addOldTrigger = (name: string) =>
         sql.unsafe(`CREATE TRIGGER ${name} AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END`)
       yield* upTo(22)
@@ -178,6 +180,61 @@ describe("SqliteLive", () => {
       )
     }).pipe(Effect.scoped)
   })
+
+  it.effect("adds the calls of an older store anew where its sums were not cut yet", () =>
+    Effect.gen(function* () {
+      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
+      const upTo = migrateTo(sql)
+      yield* upTo(24)
+      const insert = (tool: string, at: string) =>
+        sql`INSERT INTO tool_usage_events (tool_name, success, created_at) VALUES (${tool}, ${tool === "Bash" ? 0 : 1}, ${at})`
+      for (const time of ["05:59:59", "06:00:00", "11:29:59", "11:30:00", "18:00:00"]) {
+        yield* insert("Bash", `2026-11-23 ${time}`)
+      }
+      yield* insert("Read", "2026-11-24 00:00:00")
+      const none = Array.from({ length: bucketColumns.length + 3 }, () => 0).join(", ")
+      const columns = `last_used, uses, failures, interruptions, duration_ms, ${bucketColumns.join(", ")}`
+      yield* sql.unsafe(`
+        INSERT INTO usage_by_hour (day, series_id, hour, ${columns})
+        VALUES ('2026-11-23', 1, '2026-11-23 05', '2026-11-23 05:59:59', 1, ${none})`)
+      yield* sql.unsafe(`
+        INSERT INTO usage_by_day (series_id, day, ${columns})
+        VALUES (1, '2026-11-23', '2026-11-23 05:59:59', 1, ${none})`)
+      yield* sql`UPDATE rollup_state SET rolled_to = 6`
+      yield* upTo(latestMigration)
+      const { fillStep, findDrift } = makeRollupQueries(sql)
+      assert.isFalse(yield* fillStep(10))
+      assert.deepStrictEqual(yield* findDrift, [])
+      assert.deepStrictEqual(
+        yield* sql`
+          SELECT day, uses, uses_before_06, failures_before_06, uses_before_12, failures_before_12, uses_before_18,
+            failures_before_18 FROM usage_by_day ORDER BY day`.values,
+        [
+          ["2026-11-23", 5, 1, 1, 4, 4, 4, 4],
+          ["2026-11-24", 1, 1, 0, 1, 0, 1, 0],
+        ],
+      )
+      assert.deepStrictEqual(
+        yield* sql`SELECT hour, uses, uses_before_30, failures_before_30 FROM usage_by_hour ORDER BY hour`.values,
+        [
+          ["2026-11-23 05", 1, 0, 0],
+          ["2026-11-23 06", 1, 1, 1],
+          ["2026-11-23 11", 2, 1, 1],
+          ["2026-11-23 18", 1, 1, 1],
+          ["2026-11-24 00", 1, 1, 0],
+        ],
+      )
+      for (const [table, column] of [
+        ["usage_by_day", "uses_before_12"],
+        ["usage_by_hour", "failures_before_30"],
+      ]) {
+        yield* sql.unsafe(`UPDATE ${table} SET ${column} = ${column} + 1 WHERE day = '2026-11-23'`)
+        assert.isNotEmpty(yield* findDrift, table)
+        yield* sql.unsafe(`UPDATE ${table} SET ${column} = ${column} - 1 WHERE day = '2026-11-23'`)
+      }
+      assert.deepStrictEqual(yield* findDrift, [])
+    }).pipe(Effect.scoped),
+  )
 
   it.effect("undoes by its journal what a process left half written, that was killed", () => {
     const home = freshHome()

@@ -141,18 +141,21 @@ describe("the work that a question makes", () => {
     () =>
       Effect.gen(function* () {
         for (const events of [20_000, 80_000]) {
-          // Some minutes into an hour, so that one is cut.
-          yield* TestClock.setTime(END)
+          // A quarter past, which is as far from where a sum can begin as a time can be.
+          yield* TestClock.setTime(END - 15 * 60_000)
           const home = yield* storeOf(events)
+          const ofHour = Math.ceil(events / (90 * 24)) + 1
           for (const [name, question] of Object.entries(questions)) {
             const { visits, plan } = yield* workOf(home, question)
             for (const line of plan) {
               assert.notMatch(line, /^SCAN (tool_usage_events|usage_by_hour|usage_by_day)\b(?!.*USING)/, name)
             }
             const lengthInDays = Number(/of (\d+) days?$/.exec(name)?.[1] ?? 30)
-            assert.isAtMost(visits.usage_series, 2 * MOST_SERIES, name)
+            // For whole days, what is left of a day and of an hour, and hours between them.
+            assert.isAtMost(visits.usage_series, 4 * MOST_SERIES, name)
             assert.isAtMost(visits.usage_by_day, MOST_SERIES * lengthInDays, name)
-            assert.isAtMost(visits.usage_by_hour, MOST_SERIES * 24, name)
+            // What is left of the hour goes to where the day is cut, so that no other hour is read.
+            assert.isAtMost(visits.usage_by_hour, ofHour, name)
             assert.isAtMost(visits.tool_registry, MOST_TOOLS, name)
             // A session, or the part of an hour that is cut.
             assert.isAtMost(visits.tool_usage_events, 2 * SESSION_CALLS, name)
@@ -162,6 +165,16 @@ describe("the work that a question makes", () => {
             ofTool.plan.join("\n"),
             /idx_tool_usage_events_tool \(tool_name=\? AND created_at>\? AND created_at<\?\)/,
           )
+          // As many hours as there can be before the next cut of the day.
+          yield* TestClock.setTime(END - 11 * 3_600_000)
+          const atNight = yield* Effect.forEach([1, 2, 3, 5, 7, 30], (length) =>
+            workOf(
+              home,
+              Effect.flatMap(UsageEvents, (store) => store.getUsageSince(project, days(length))),
+            ),
+          )
+          for (const { visits } of atNight) assert.isAtMost(visits.usage_by_hour, MOST_SERIES * 5)
+          assert.isTrue(atNight.some(({ visits }) => visits.usage_by_hour > 0))
           yield* TestClock.setTime(END - 27 * 60_000)
           const ofAll = UsageEvents.pipe(Effect.flatMap((store) => store.getUsageSince(AllProjects, days(7))))
           const early = yield* workOf(home, ofAll)

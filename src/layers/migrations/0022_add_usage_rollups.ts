@@ -1,6 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { seriesColumns, sumColumns } from "../rollupStatements.ts"
+import { seriesColumns, sumColumns } from "../rollupTables.ts"
 
 const createTables = [
   `CREATE TABLE usage_series (id INTEGER PRIMARY KEY, ${seriesColumns.map((name) => `${name} TEXT`).join(", ")})`,
