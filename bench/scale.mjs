@@ -334,9 +334,12 @@ const importRate = (name, effect) => {
   )
 }
 
-const inDraft = Effect.flatMap(StoreDraft, ({ append, finish }) => Effect.zipRight(inBatches(append), finish)).pipe(
-  Effect.provide(StoreDraftLive),
-)
+const inDraft = Effect.flatMap(StoreDraft, ({ append, finish }) =>
+  Effect.zipRight(
+    inBatches((batch) => append([batch])),
+    finish,
+  ),
+).pipe(Effect.provide(StoreDraftLive))
 
 const rates = { looped: [], imported: [], appended: [] }
 const ways = [

@@ -4,9 +4,9 @@ import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { type HourSum, HourSums } from "../domain/hourSums.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { ProjectHash } from "../domain/Project.ts"
-import { type HourSum, sumCalls } from "../domain/sumCalls.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { inferScope, inferToolType } from "../domain/ToolName.ts"
 import type { CountedUses } from "../domain/usesByTool.ts"
@@ -166,10 +166,14 @@ const make = Effect.gen(function* () {
   yield* writeUnsynced.pipe(failingTo("begin the draft of a store"))
   yield* strip
   return StoreDraft.of({
-    append: Effect.fn("StoreDraft.append")(
-      (uses) => Effect.zipRight(insertEvents(uses), insertSums(sumCalls(uses))).pipe(Effect.asVoid),
-      failingTo("append the events of calls"),
-    ),
+    append: Effect.fn("StoreDraft.append")(function* (pieces) {
+      const sums = new HourSums()
+      for (const uses of pieces) {
+        yield* insertEvents(uses)
+        sums.add(uses)
+      }
+      yield* insertSums(sums.getAll())
+    }, failingTo("append the events of calls")),
     finish: finish.pipe(failingTo("finish the draft of a store"), Effect.withSpan("StoreDraft.finish")),
   })
 })

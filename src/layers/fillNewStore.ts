@@ -45,9 +45,9 @@ const publishDraft = (draft: string, database: string) =>
  * for it meanwhile. `fill` is given the home with the draft as its database, has to close it, and need not sync it. What a
  * process left that was ended is gone on with. None where there is a store, or another process makes one; then nothing is kept.
  */
-export const fillNewStore = <A, E>(
-  fill: Effect.Effect<A, E, Home>,
-): Effect.Effect<Option.Option<A>, E | PersistenceError, Home> =>
+export const fillNewStore = <A, E, R>(
+  fill: Effect.Effect<A, E, R>,
+): Effect.Effect<Option.Option<A>, E | PersistenceError, Home | Exclude<R, Home>> =>
   Effect.gen(function* () {
     const home = yield* Home
     const draft = `${home.database}.import`

@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 
 export type Value = string | number | null
 
-/** Rows of one statement. More make it no faster. */
-const SIZES = [500, 50, 5, 1] as const
+/** Rows of one statement, as coins are, so that few statements make any number. More in one make it no faster. */
+const SIZES = [500, 200, 100, 50, 20, 10, 5, 2, 1] as const
 
 export interface InsertedRows<Row> {
   readonly into: string
@@ -26,12 +26,16 @@ export const makeInsertRows = <Row>(
   { into, columns, values, onConflict = "" }: InsertedRows<Row>,
 ): ((rows: ReadonlyArray<Row>) => Effect.Effect<number, SqlError>) => {
   const row = `(${columns.map(() => "?").join(", ")})`
-  const statements = SIZES.map((size) => ({
-    size,
-    statement: `
+  const statements = new Map<number, string>()
+  const statementOf = (size: number): string => {
+    const known = statements.get(size)
+    if (known !== undefined) return known
+    const statement = `
       INSERT OR FAIL INTO ${into} (${columns.join(", ")}) VALUES ${Array.from({ length: size }, () => row).join(", ")}
-      ${onConflict}`,
-  }))
+      ${onConflict}`
+    statements.set(size, statement)
+    return statement
+  }
   /** `flatMap` takes as long as SQLite does. */
   const parametersOf = (rows: ReadonlyArray<Row>, from: number, to: number): Array<Value> => {
     const parameters: Array<Value> = []
@@ -41,9 +45,9 @@ export const makeInsertRows = <Row>(
   return Effect.fnUntraced(function* (rows) {
     let changed = 0
     let done = 0
-    for (const { size, statement } of statements) {
+    for (const size of SIZES) {
       for (; done + size <= rows.length; done += size) {
-        const result = yield* sql.unsafe(statement, parametersOf(rows, done, done + size)).raw
+        const result = yield* sql.unsafe(statementOf(size), parametersOf(rows, done, done + size)).raw
         changed += (result as { readonly changes: number }).changes
       }
     }

@@ -1,5 +1,5 @@
 import { durationBounds } from "../domain/durationBuckets.ts"
-import { HOUR_CUT } from "../domain/sumCalls.ts"
+import { HOUR_CUT } from "../domain/hourSums.ts"
 
 /** What sets one series of calls apart from another; what is summed is summed within a series. */
 export const seriesColumns = ["tool_name", "project_hash", "agent", "subagent", "target", "server_name"] as const

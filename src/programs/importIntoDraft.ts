@@ -2,13 +2,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import type { NoSuchPath } from "../domain/TranscriptFile.ts"
 import { TimesByRoot } from "../domain/timesByRoot.ts"
 import type { DrainLedger } from "../services/DrainLedger.ts"
 import type { Projects } from "../services/Projects.ts"
 import { StoreDraft } from "../services/StoreDraft.ts"
 import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
-import type { Transcripts } from "../services/Transcripts.ts"
+import type { FoundTranscripts, Transcripts } from "../services/Transcripts.ts"
 import { type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
 import { rememberProjects } from "./rememberProjects.ts"
 
@@ -19,24 +18,27 @@ export const appendInPieces = Effect.fn("appendInPieces")(function* (
   const draft = yield* StoreDraft
   const byRoot = new TimesByRoot()
   let count = 0
-  for (const uses of pieces) {
-    yield* draft.append(uses)
-    byRoot.add(uses)
-    count += uses.length
+  const counted = function* () {
+    for (const uses of pieces) {
+      byRoot.add(uses)
+      count += uses.length
+      yield uses
+    }
   }
+  yield* draft.append(counted())
   yield* rememberProjects(byRoot)
   return count
 })
 
 /** As `importTranscripts`, into a store that nobody else sees yet, which is to be finished then. */
 export const appendTranscripts = (
-  paths: ReadonlyArray<string>,
+  found: FoundTranscripts,
   listener: ImportListener,
 ): Effect.Effect<
   ImportResult,
-  NoSuchPath | PersistenceError,
+  PersistenceError,
   Transcripts | TranscriptLedger | DrainLedger | StoreDraft | Projects
-> => importTranscripts(paths, listener, { batchMillis: 100, pauseMillis: 0, record: appendInPieces })
+> => importTranscripts(found, listener, { batchMillis: 100, pauseMillis: 0, record: appendInPieces })
 
 /** Finishes a store that transcripts were appended to. Returns what was done in all. */
 export const finishImport = Effect.fn("finishImport")(function* (

@@ -5,12 +5,12 @@ import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import type { NoSuchPath, ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
+import type { ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
 import { DrainLedger } from "../services/DrainLedger.ts"
 import type { Projects } from "../services/Projects.ts"
 import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
-import { type TranscriptPart, Transcripts } from "../services/Transcripts.ts"
+import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { readTranscripts } from "./readTranscripts.ts"
 import { recordToolUses } from "./recordToolUses.ts"
@@ -98,20 +98,18 @@ function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<
 }
 
 /**
- * Records the calls of the transcripts at these paths, or of all that Claude Code keeps. Each batch is stored together with
- * how far its transcripts are read, so that an import that is cut short, however it is, goes on where it stopped.
+ * Records the calls of transcripts. Each batch is stored together with how far its transcripts are read, so that an import
+ * that is cut short, however it is, goes on where it stopped.
  */
 export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
-  paths: ReadonlyArray<string>,
+  { files, places, unreadable }: FoundTranscripts,
   listener: ImportListener,
   pace: Pace<R>,
-): Effect.fn.Return<ImportResult, NoSuchPath | PersistenceError, Transcripts | TranscriptLedger | DrainLedger | R> {
-  const transcripts = yield* Transcripts
+): Effect.fn.Return<ImportResult, PersistenceError, Transcripts | TranscriptLedger | DrainLedger | R> {
   const transcriptLedger = yield* TranscriptLedger
   const { atomically } = yield* DrainLedger
   const startedAt = yield* Clock.currentTimeMillis
 
-  const { files, places, unreadable } = yield* transcripts.find(paths)
   yield* Effect.forEach(unreadable, listener.onUnreadable, { discard: true })
   const known = yield* transcriptLedger.getAll
   const changed = files.filter((file) => !isUnchanged(file, known.get(file.path)))

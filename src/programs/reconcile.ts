@@ -10,7 +10,7 @@ import type { Projects } from "../services/Projects.ts"
 import type { Retention } from "../services/Retention.ts"
 import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
-import type { Transcripts } from "../services/Transcripts.ts"
+import { Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
 import { considerate, type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
@@ -51,8 +51,10 @@ export const reconcile = Effect.fn("reconcile")(function* (
   return yield* Effect.scoped(
     Effect.gen(function* () {
       yield* holdHomeLock("reconcile").pipe(Effect.catchTag("LockHeld", () => new AlreadyReconciling()))
+      const { find } = yield* Transcripts
       // Claude Code's own folder need not be there, and is not asked for by name.
-      const result = yield* importTranscripts([], listener, considerate).pipe(Effect.catchTag("NoSuchPath", Effect.die))
+      const found = yield* Effect.catchTag(find([]), "NoSuchPath", Effect.die)
+      const result = yield* importTranscripts(found, listener, considerate)
       yield* fillRollups
       yield* retain
       return result

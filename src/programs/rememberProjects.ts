@@ -6,5 +6,5 @@ import { Projects } from "../services/Projects.ts"
 /** Remembers the projects that calls were seen in. */
 export const rememberProjects = Effect.fn("rememberProjects")(function* (times: TimesByRoot) {
   const projects = yield* Projects
-  for (const [root, seen] of times) yield* projects.remember(projectFromRoot(root), seen)
+  yield* projects.rememberAll([...times].map(([root, seen]) => [projectFromRoot(root), seen]))
 })

@@ -10,6 +10,8 @@ export class Projects extends Context.Tag("tooltrail/services/Projects")<
   {
     /** Keeps the project with the earliest and the latest time it was seen. */
     readonly remember: (project: Project, seen: Times) => Effect.Effect<void, PersistenceError>
+    /** The same of many. To be run in a transaction. */
+    readonly rememberAll: (seen: ReadonlyArray<readonly [Project, Times]>) => Effect.Effect<void, PersistenceError>
     /** By hash. */
     readonly getAll: Effect.Effect<ReadonlyMap<string, Project>, PersistenceError>
   }

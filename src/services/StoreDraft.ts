@@ -10,8 +10,8 @@ import type { ToolUse } from "../domain/ToolUse.ts"
 export class StoreDraft extends Context.Tag("tooltrail/services/StoreDraft")<
   StoreDraft,
   {
-    /** Adds events, also of calls that are known. To be run in a transaction. */
-    readonly append: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
+    /** Adds events, also of calls that are known, one piece after the other. To be run in a transaction. */
+    readonly append: (pieces: Iterable<ReadonlyArray<ToolUse>>) => Effect.Effect<void, PersistenceError>
     /**
      * Leaves each call once, as it was appended first, and makes the rest of the store: as if each call had been recorded by
      * itself, in the order of their appending. Returns how many events were of calls that were known.

@@ -41,7 +41,8 @@ const importing = (...paths: ReadonlyArray<string>) =>
       onUnreadable: ({ message }) => Effect.sync(() => said.push(message)),
       onBrokenLine: (path, line) => Effect.sync(() => said.push(`${path}:${line}`)),
     }
-    const { summary } = yield* importTranscripts(paths, listener, considerate)
+    const { find } = yield* Transcripts
+    const { summary } = yield* importTranscripts(yield* find(paths), listener, considerate)
     const { seconds, ...counts } = summary
     assert.isAtLeast(seconds, 0)
     assert.strictEqual(counts.calls_found, counts.recorded + counts.already_known + counts.without_result)

@@ -12,7 +12,7 @@ import { StoreLive } from "../../layers/Store.ts"
 import { StoreDraftLive } from "../../layers/StoreDraftSql.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
 import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
-import { Transcripts } from "../../services/Transcripts.ts"
+import { type FoundTranscripts, Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
 import { appendTranscripts, finishImport } from "../importIntoDraft.ts"
 import {
@@ -101,33 +101,28 @@ const countReadBefore = <E, R>(files: ReadonlyArray<TranscriptFile>, imported: E
     return { ...(yield* imported), readBefore: files.filter(({ path }) => known.has(path)).length }
   })
 
-const intoStore = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
-  Effect.flatMap(showProgress, (listener) => importTranscripts(paths, listener, considerate)).pipe(
+const intoStore = (found: FoundTranscripts) =>
+  Effect.flatMap(showProgress, (listener) => importTranscripts(found, listener, considerate)).pipe(
     Effect.scoped,
-    (imported) => countReadBefore(files, imported),
-    Effect.provide(TranscriptRecording),
+    (imported) => countReadBefore(found.files, imported),
+    Effect.provide(RecordingStore),
     Effect.catchTag("StoreMissing", Effect.die),
   )
 
-/** What reads the transcripts has gone when the store is finished, and with it the memory that it takes. */
-const intoDraft = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
+const intoDraft = (found: FoundTranscripts) =>
   Effect.flatMap(showProgress, (listener) =>
-    appendTranscripts(paths, listener).pipe(
-      Effect.provide(ReadTranscripts),
-      Effect.zipLeft(listener.onAppended),
-      Effect.flatMap(finishImport),
-    ),
+    appendTranscripts(found, listener).pipe(Effect.zipLeft(listener.onAppended), Effect.flatMap(finishImport)),
   ).pipe(
     Effect.scoped,
-    (imported) => countReadBefore(files, imported),
+    (imported) => countReadBefore(found.files, imported),
     Effect.provide(Layer.provideMerge(StoreDraftLive, RecordingStore)),
     Effect.catchTag("StoreMissing", Effect.die),
   )
 
-const fromPresentTranscripts = (paths: ReadonlyArray<string>, files: ReadonlyArray<TranscriptFile>) =>
+const fromPresentTranscripts = (found: FoundTranscripts) =>
   Effect.flatMap(
-    fillNewStore(intoDraft(paths, files)),
-    Option.match({ onSome: Effect.succeed, onNone: () => intoStore(paths, files) }),
+    fillNewStore(intoDraft(found)),
+    Option.match({ onSome: Effect.succeed, onNone: () => intoStore(found) }),
   )
 
 /** Whether a file has no line that may be one of a transcript. Nothing behind the first that may be is looked at. */
@@ -156,17 +151,17 @@ export interface ImportedHistory extends ImportResult {
 /** Records the calls of transcripts, of all that Claude Code keeps where no path is given. Without any, no store is made. */
 export const importHistory = (paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const transcripts = yield* Transcripts
-    const { files, places, unreadable } = yield* transcripts.find(paths)
+    const { find } = yield* Transcripts
+    const { files, places, unreadable } = yield* find(paths)
     const named = paths.length === 0 ? [] : files.filter(({ path }) => places.includes(path))
-    const foreign = (yield* Effect.filter(named, isForeign)).map(({ path }) => new NoTranscript({ path }))
-    const others = paths.filter((_, place) => !foreign.some(({ path }) => path === places[place]))
+    const foreign = yield* Effect.filter(named, isForeign)
+    const others = { files: files.filter((file) => !foreign.includes(file)), places, unreadable }
     const result =
-      files.length > foreign.length || unreadable.length > 0
-        ? yield* fromPresentTranscripts(others, files)
+      others.files.length > 0 || unreadable.length > 0
+        ? yield* fromPresentTranscripts(others)
         : { summary: emptySummary, places, unreadable: 0, readBefore: 0 }
-    return { ...result, foreign } satisfies ImportedHistory
-  }).pipe(inSmallHeap, sayWhereItStopped, Effect.provide(TranscriptsRemembering))
+    return { ...result, foreign: foreign.map(({ path }) => new NoTranscript({ path })) } satisfies ImportedHistory
+  }).pipe(inSmallHeap, sayWhereItStopped, Effect.provide(ReadTranscripts))
 
 export const renderImport = ({
   summary,

@@ -3,6 +3,7 @@ import { resolve } from "node:path"
 import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -40,15 +41,11 @@ export const TranscriptsInWorker = (
       const permits = yield* Effect.makeSemaphore(AHEAD)
       const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
       const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner | Scope.Scope>()
-      let pool: Pool | undefined
+      const started = yield* Deferred.make<Pool>()
 
       // To make a pool is to start its worker, and to wait for it.
       const start = yield* Worker.makePool<ReadRequest, ReadAnswer, never>({ size: 1, concurrency: AHEAD }).pipe(
-        Effect.tap((made) =>
-          Effect.sync(() => {
-            pool = made
-          }),
-        ),
+        Effect.tap((pool) => Deferred.succeed(started, pool)),
         Effect.ignoreLogged,
         Effect.forkScoped,
         Effect.provide(context),
@@ -70,19 +67,22 @@ export const TranscriptsInWorker = (
           Option.match({ onSome: Effect.succeed, onNone: () => inTurn(here.readEach(places)) }),
         )
 
-      // What is read at the same time is in memory at the same time. Who waited may find that the worker has started.
+      /** While the worker starts; that it has started is heard between two turns. What is read at the same time is in memory at the same time. */
+      const readMeanwhile = (places: ReadonlyArray<TranscriptPlace>) =>
+        inTurn(
+          Effect.zipRight(
+            Effect.sleep(0),
+            Effect.suspend(() => here.readEach(places)),
+          ),
+        )
+
       const readEach: typeof here.readEach = (places) =>
-        pool !== undefined
-          ? readWith(pool, places)
-          : Effect.flatten(
-              inTurn(
-                Effect.suspend(() =>
-                  pool === undefined
-                    ? Effect.map(here.readEach(places), Effect.succeed)
-                    : Effect.succeed(readWith(pool, places)),
-                ),
-              ),
-            )
+        Effect.flatten(
+          Effect.raceFirst(
+            Effect.map(Deferred.await(started), (worker) => readWith(worker, places)),
+            Effect.map(readMeanwhile(places), Effect.succeed),
+          ),
+        )
 
       return Transcripts.of({
         find: (paths) =>

@@ -41,14 +41,14 @@ const bucketOf = (durationMs: number): number => {
 }
 
 /** Adds calls up by series and hour, as the store does. */
-export const sumCalls = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<HourSum> => {
-  const sums = new Map<string, HourSum>()
-  const lastOfTool = new Map<string, HourSum>()
+export class HourSums {
+  readonly #sums = new Map<string, HourSum>()
+  readonly #lastOfTool = new Map<string, HourSum>()
 
-  const find = ({ toolName, projectHash, agent, subagent, target, serverName, usedAt }: ToolUse): HourSum => {
+  #find({ toolName, projectHash, agent, subagent, target, serverName, usedAt }: ToolUse): HourSum {
     const hour = usedAt.slice(0, HOUR_CHARACTERS)
     const key = JSON.stringify([toolName, projectHash, agent, subagent, target, serverName, hour])
-    const known = sums.get(key)
+    const known = this.#sums.get(key)
     if (known !== undefined) return known
     const sum: HourSum = {
       series: { toolName, projectHash, agent, subagent, target, serverName },
@@ -62,30 +62,35 @@ export const sumCalls = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<HourSum> =
       durationMs: 0,
       buckets: Array.from({ length: durationBounds.length + 1 }, () => 0),
     }
-    sums.set(key, sum)
+    this.#sums.set(key, sum)
     return sum
   }
 
-  for (const use of uses) {
-    // Nearly always a call is of the series and the hour of the one before of its tool.
-    const last = lastOfTool.get(use.toolName)
-    const sum = last !== undefined && isOf(last, use) ? last : find(use)
-    if (sum !== last) lastOfTool.set(use.toolName, sum)
-    const isBeforeCut = use.usedAt.slice(HOUR_CHARACTERS + 1, HOUR_CHARACTERS + 3) < HOUR_CUT
-    sum.uses++
-    if (isBeforeCut) sum.usesBeforeCut++
-    if (use.usedAt > sum.lastUsed) sum.lastUsed = use.usedAt
-    if (!use.success) {
-      if (use.failureKind === "interrupted") sum.interruptions++
-      else {
-        sum.failures++
-        if (isBeforeCut) sum.failuresBeforeCut++
+  add(uses: ReadonlyArray<ToolUse>): void {
+    for (const use of uses) {
+      // Nearly always a call is of the series and the hour of the one before of its tool.
+      const last = this.#lastOfTool.get(use.toolName)
+      const sum = last !== undefined && isOf(last, use) ? last : this.#find(use)
+      if (sum !== last) this.#lastOfTool.set(use.toolName, sum)
+      const isBeforeCut = use.usedAt.slice(HOUR_CHARACTERS + 1, HOUR_CHARACTERS + 3) < HOUR_CUT
+      sum.uses++
+      if (isBeforeCut) sum.usesBeforeCut++
+      if (use.usedAt > sum.lastUsed) sum.lastUsed = use.usedAt
+      if (!use.success) {
+        if (use.failureKind === "interrupted") sum.interruptions++
+        else {
+          sum.failures++
+          if (isBeforeCut) sum.failuresBeforeCut++
+        }
       }
+      if (use.durationMs === null) continue
+      sum.durationMs += use.durationMs
+      const bucket = bucketOf(use.durationMs)
+      sum.buckets[bucket] = (sum.buckets[bucket] ?? 0) + 1
     }
-    if (use.durationMs === null) continue
-    sum.durationMs += use.durationMs
-    const bucket = bucketOf(use.durationMs)
-    sum.buckets[bucket] = (sum.buckets[bucket] ?? 0) + 1
   }
-  return [...sums.values()]
+
+  getAll(): ReadonlyArray<HourSum> {
+    return [...this.#sums.values()]
+  }
 }
