@@ -2,6 +2,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { type HourSum, HourSums } from "../domain/hourSums.ts"
@@ -17,6 +18,7 @@ import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 import { makeInsertRows, type Value } from "./insertRows.ts"
 import { hourSumColumns } from "./rollupStatements.ts"
+import { syncFileAside } from "./syncToDisk.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /**
@@ -146,12 +148,29 @@ const make = Effect.gen(function* () {
       UPDATE projects SET first_seen = (SELECT min(created_at) ${ofProject}), last_seen = (SELECT max(created_at) ${ofProject})`
   })
 
-  const finish = Effect.gen(function* () {
+  /** Writes to the disk what the file holds by now, beside what is done next. A database in memory has no file. */
+  const writeMeanwhile = Effect.gen(function* () {
+    const [main] = yield* sql`PRAGMA database_list`
+    if (!main?.file) return Fiber.void
+    const writing = yield* Effect.fork(syncFileAside(String(main.file)))
+    yield* Effect.yieldNow()
+    return writing
+  })
+
+  /** Returns how many events were of calls that were known. */
+  const restoreIndexes = Effect.gen(function* () {
     yield* sql`PRAGMA threads = 1`
     // Programs before this one noted triggers as well.
     const indexes = yield* sql`SELECT statement FROM left_out WHERE statement LIKE 'CREATE %INDEX%' ORDER BY rowid`
-    const repeats = yield* Effect.forEach(indexes, ({ statement }) => restoreIndex(String(statement)))
-    const removed = repeats.reduce((sum, each) => sum + each, 0)
+    const restored = yield* Effect.forEach(indexes, ({ statement }) =>
+      Effect.all([writeMeanwhile, restoreIndex(String(statement))]),
+    )
+    yield* Fiber.joinAll(restored.map(([writing]) => writing))
+    return restored.reduce((sum, [, repeats]) => sum + repeats, 0)
+  })
+
+  const finish = Effect.gen(function* () {
+    const removed = yield* restoreIndexes
     yield* addSums(removed)
     // A draft that was finished, and not put in its place, is finished again.
     yield* sql`DELETE FROM tool_registry`
