@@ -91,6 +91,7 @@ await build({
   entryPoints: { "transcript-worker": "src/programs/transcriptWorker/worker.ts" },
   outdir: "dist",
   minifySyntax: true,
+  minifyWhitespace: true,
 })
 await build({
   ...common,

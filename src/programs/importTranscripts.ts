@@ -144,7 +144,8 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
     yield* Effect.sleep(pace.pauseMillis)
   })
 
-  const take = Effect.fn("importTranscripts.take")(function* (part: TranscriptPart) {
+  /** There are thousands of parts, and so it is without a span. */
+  const take = Effect.fnUntraced(function* (part: TranscriptPart) {
     const { path } = part.read
     yield* Effect.forEach(part.brokenLines, (line) => listener.onBrokenLine(path, line), { discard: true })
     read.set(path, part.read)
