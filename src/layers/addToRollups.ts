@@ -1,7 +1,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { addEvents, addHourSums, triggers, type Written } from "./rollupStatements.ts"
+import { addEvents, makeSums, triggers, type Written } from "./rollupStatements.ts"
 
 /** Adds the events with ids above `after`, up to `last`, to the sums. */
 export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
@@ -20,13 +20,10 @@ export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlE
     yield* sql`UPDATE rollup_state SET rolled_to = ${last}`
   })
 
-/** Adds the sums of all events to the store's, which has none, from a table with the columns `hourSumColumns`. */
+/** Makes the sums of all events, of which the store has none, from a table with the columns `hourSumColumns`. */
 export const rollUpSums = (sql: SqlClient.SqlClient, table: string): Effect.Effect<void, SqlError> =>
   Effect.gen(function* () {
-    yield* runAll(
-      sql,
-      addHourSums(table).map(({ statement }) => statement),
-    )
+    yield* runAll(sql, makeSums(table))
     yield* sql`UPDATE rollup_state SET rolled_to = (SELECT coalesce(max(id), 0) FROM tool_usage_events)`
   })
 

@@ -210,46 +210,35 @@ const sumsBeforeDayCuts = byDay.cuts
   )
   .join(", ")
 
-/** The sums by hour are made aside, and those by day from these. */
-const additionsOf = (series: Addition, sumsByHour: Addition): ReadonlyArray<Addition> => [
-  series,
+/** What sums by hour in a table add up to by day. */
+const foldHours = (table: string) => `
+  SELECT series_id, day, ${sumsOf(["last_used", ...sumColumns])}, ${sumsBeforeDayCuts}
+  FROM ${table} WHERE true GROUP BY series_id, day`
+
+/**
+ * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
+ * through once: the sums by hour are made aside, and those by day from these.
+ */
+export const addEvents: ReadonlyArray<Addition> = [
+  { statement: addSeries(EVENTS, ofRange), isOfRange: true },
   {
     statement: `CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, ...columnsOfHours].join(", ")})`,
     isOfRange: false,
   },
-  { ...sumsByHour, statement: `INSERT INTO new_sums ${sumsByHour.statement}` },
+  { statement: `INSERT INTO new_sums ${foldEvents(byHour, ofRange)}`, isOfRange: true },
   { statement: upsert(byHour, "SELECT * FROM new_sums WHERE true"), isOfRange: false },
-  {
-    statement: upsert(
-      byDay,
-      `SELECT series_id, day, ${sumsOf(["last_used", ...sumColumns])}, ${sumsBeforeDayCuts}
-       FROM new_sums WHERE true GROUP BY series_id, day`,
-    ),
-    isOfRange: false,
-  },
+  { statement: upsert(byDay, foldHours("new_sums")), isOfRange: false },
   { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
-
-/**
- * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
- * through once.
- */
-export const addEvents: ReadonlyArray<Addition> = additionsOf(
-  { statement: addSeries(EVENTS, ofRange), isOfRange: true },
-  { statement: foldEvents(byHour, ofRange), isOfRange: true },
-)
 
 /** The columns of a table of what some calls of a series in one hour add up to. A series and an hour may stand there often. */
 export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfHours]
 
-/** Adds what such a table holds to the sums. */
-export const addHourSums = (table: string): ReadonlyArray<Addition> =>
-  additionsOf(
-    { statement: addSeries(table), isOfRange: false },
-    {
-      statement: `
-        SELECT substr(hour, 1, ${DAY_CHARACTERS}) AS day, s.id, hour, ${sumsOf(columnsOfHours)}
-        FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
-      isOfRange: false,
-    },
-  )
+/** Makes all sums, of which there are none, from such a table. */
+export const makeSums = (table: string): ReadonlyArray<string> => [
+  addSeries(table),
+  `INSERT INTO ${byHour.table} (${[...byHour.key, ...columnsOfHours].join(", ")})
+   SELECT substr(hour, 1, ${DAY_CHARACTERS}) AS day, s.id, hour, ${sumsOf(columnsOfHours)}
+   FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
+  `INSERT INTO ${byDay.table} (${[...byDay.key, "last_used", ...byDay.sums].join(", ")}) ${foldHours(byHour.table)}`,
+]
