@@ -36,10 +36,13 @@ export const makeInsertRows = <Row>(
     statements.set(size, statement)
     return statement
   }
-  /** `flatMap` takes as long as SQLite does. */
+  /** `flatMap` takes as long as SQLite does, and an array that grows is copied again and again. */
   const parametersOf = (rows: ReadonlyArray<Row>, from: number, to: number): Array<Value> => {
-    const parameters: Array<Value> = []
-    for (let place = from; place < to; place++) parameters.push(...values(rows[place] as Row))
+    const parameters = new Array<Value>((to - from) * columns.length)
+    let next = 0
+    for (let place = from; place < to; place++) {
+      for (const value of values(rows[place] as Row)) parameters[next++] = value
+    }
     return parameters
   }
   return Effect.fnUntraced(function* (rows) {

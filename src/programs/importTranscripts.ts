@@ -18,7 +18,8 @@ import { recordToolUses } from "./recordToolUses.ts"
 /** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
 const FEWEST_CALLS = 1000
 const MOST_CALLS = 12_000
-const CALLS_PER_PIECE = 1000
+/** As many as one statement takes. */
+const CALLS_PER_PIECE = 500
 const FILES_PER_BATCH = 1000
 
 /** How an import writes, and how it shares the store with hooks, which wait for their turn, and look for it now and then. */
@@ -85,14 +86,16 @@ export interface ImportResult {
 const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
   read !== undefined && read.size === file.size && read.modifiedAt === file.modifiedAt
 
-/** The calls of many parts, in pieces that are worth a statement. */
+/** The calls of many parts, in pieces of one size; what is left is the last. */
 function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<ToolUse>> {
   let piece: Array<ToolUse> = []
   for (const { calls } of parts) {
-    for (const call of calls) piece.push(call)
-    if (piece.length < CALLS_PER_PIECE) continue
-    yield piece
-    piece = []
+    for (const call of calls) {
+      piece.push(call)
+      if (piece.length < CALLS_PER_PIECE) continue
+      yield piece
+      piece = []
+    }
   }
   yield piece
 }
