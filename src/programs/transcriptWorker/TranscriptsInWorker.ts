@@ -20,7 +20,7 @@ const FEW_BYTES = 50_000_000
 const AHEAD = 12
 
 /** Nearly all that it makes is garbage at once, and needs little room. */
-const YOUNG_MEGABYTES = 6
+const YOUNG_MEGABYTES = 9
 
 type Pool = Worker.WorkerPool<ReadRequest, ReadAnswer, never>
 
