@@ -93,7 +93,9 @@ const make = Effect.gen(function* () {
   /** Takes the indexes and triggers of the events away, and notes the indexes for the end; of a draft that is gone on with they are gone. */
   const strip = Effect.gen(function* () {
     yield* sql`CREATE TABLE IF NOT EXISTS left_out (statement TEXT NOT NULL)`
-    yield* sql.unsafe(`CREATE TABLE IF NOT EXISTS draft_sums (${hourSumColumns.join(", ")})`)
+    // Those of a draft that is gone on with may be an older program's. Without them all events are added up at the end.
+    yield* sql`DROP TABLE IF EXISTS draft_sums`
+    yield* sql.unsafe(`CREATE TABLE draft_sums (${hourSumColumns.join(", ")})`)
     yield* sql`
       INSERT INTO left_out SELECT sql FROM sqlite_schema
       WHERE tbl_name = 'tool_usage_events' AND type = 'index' AND sql IS NOT NULL`

@@ -4,8 +4,11 @@ import * as Effect from "effect/Effect"
 
 export type Value = string | number | null
 
-/** Rows of one statement, as coins are, so that few statements make any number. More in one make it no faster. */
-const SIZES = [500, 200, 100, 50, 20, 10, 5, 2, 1] as const
+/**
+ * Rows of one statement. More make it no faster; nor do sizes between these, each of which is to be prepared again where the
+ * triggers were gone meanwhile.
+ */
+const SIZES = [500, 50, 5, 1] as const
 
 export interface InsertedRows<Row> {
   readonly into: string

@@ -24,7 +24,10 @@ export interface Period {
   readonly characters: number
   /** What sets the rows apart, in the order in which they lie. */
   readonly key: ReadonlyArray<KeyColumn>
-  /** Where the period is cut, as `created_at` goes on behind its name: a window that begins within it reads what is up to the next cut by itself, and no more. */
+  /**
+   * Where the period is cut, as `created_at` goes on behind its name: of a period in which a window begins, no more is read by
+   * itself than what lies before the next cut.
+   */
   readonly cuts: ReadonlyArray<string>
   readonly sums: ReadonlyArray<string>
 }

@@ -173,7 +173,10 @@ const selectRows = (
   const hoursOfCutDay = (day: string) =>
     day === dayOf(from) && ofRest !== undefined && edges.length === 1 ? hoursOfFirstDay(ofRest) : hoursOfDay(day)
 
-  /** From the nearest place where the sum of the hour can begin; what lies between is there by its calls, and taken away if it is before the time. */
+  /**
+   * From the nearest place where the sum of the hour can begin. What lies between is there call by call, and taken away where
+   * it was before the time.
+   */
   const firstHour = (hour: string) => {
     const place = minutesInto(from)
     const begin = nearest(place, [0, ...(ofRest === undefined ? [] : byHour.cuts.map(Number)), 60])

@@ -121,6 +121,21 @@ describe("the draft of a store", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("is gone on with where an older program began it, whose sums are others", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const uses = ["a", "b"].map((toolUseId) => fromTranscript(toolUse({ toolUseId })))
+      yield* Effect.provide(appendInPieces([uses.slice(0, 1)]), Draft)
+      yield* sql`DROP TABLE draft_sums`
+      yield* sql`CREATE TABLE draft_sums (tool_name, hour, uses)`
+      yield* sql`INSERT INTO draft_sums VALUES ('Bash', '2026-11-23 12', 1)`
+      yield* drafted(uses.slice(1), 0)
+      const { hours, drift } = yield* stored
+      assert.lengthOf(hours, 1)
+      assert.deepStrictEqual(drift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("has the triggers that keep its sums when it is finished", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

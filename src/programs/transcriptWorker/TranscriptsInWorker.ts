@@ -67,7 +67,10 @@ export const TranscriptsInWorker = (
           Option.match({ onSome: Effect.succeed, onNone: () => inTurn(here.readEach(places)) }),
         )
 
-      /** While the worker starts; that it has started is heard between two turns. What is read at the same time is in memory at the same time. */
+      /**
+       * While the worker starts. That it has started is heard between two turns; what is read at the same time is in memory at
+       * the same time.
+       */
       const readMeanwhile = (places: ReadonlyArray<TranscriptPlace>) =>
         inTurn(
           Effect.zipRight(
