@@ -22,27 +22,44 @@ const FEWEST_CALLS = 200
 /** Fewer calls are recorded faster one by one. */
 const WORTH_BULK = 50
 
-type Recording = Effect.Effect<unknown, PersistenceError, UsageEvents | ToolRegistry | Projects>
+interface NamedCall extends SpooledCall {
+  /** Its name in the spool. */
+  readonly name: string
+}
 
-const recordOne = ({ owed, use }: SpooledCall): Recording =>
+/** Returns the names of calls that the store would not know again, since it holds no event with their id. */
+type Recording = Effect.Effect<ReadonlyArray<string>, PersistenceError, UsageEvents | ToolRegistry | Projects>
+
+const recordOne = ({ name, owed, use }: NamedCall): Recording =>
   owed === "call"
-    ? // Within the transaction its event is taken back as well.
-      Effect.catchTag(recordToolUse(use), "AggregateBehind", ({ cause }) => cause)
-    : Effect.flatMap(ToolRegistry, (registry) => registry.recordOrCreate(discoveredTool(use), use.usedAt))
+    ? recordToolUse(use).pipe(
+        // Within the transaction its event is taken back as well.
+        Effect.catchTag("AggregateBehind", ({ cause }) => cause),
+        Effect.map((outcome) => (outcome === "counted" || use.toolUseId === null ? [name] : [])),
+      )
+    : Effect.flatMap(ToolRegistry, (registry) => registry.recordOrCreate(discoveredTool(use), use.usedAt)).pipe(
+        Effect.as([name]),
+      )
 
 /** Records calls that all owe the same. */
-const recordRun = (calls: Arr.NonEmptyReadonlyArray<SpooledCall>): Recording =>
+const recordRun = (calls: Arr.NonEmptyReadonlyArray<NamedCall>): Recording =>
   calls[0].owed === "call" && calls.length >= WORTH_BULK
-    ? recordToolUses(calls.map(({ use }) => use))
-    : Effect.forEach(calls, recordOne, { discard: true })
-
-const recordAll = (calls: ReadonlyArray<SpooledCall>): Recording =>
-  Arr.isNonEmptyReadonlyArray(calls)
-    ? Effect.forEach(
-        Arr.groupWith(calls, (one, other) => one.owed === other.owed),
-        recordRun,
+    ? Effect.as(
+        recordToolUses(calls.map(({ use }) => use)),
+        calls.filter(({ use }) => use.toolUseId === null).map(({ name }) => name),
       )
-    : Effect.void
+    : Effect.map(Effect.forEach(calls, recordOne), Arr.flatten)
+
+const recordAll = (calls: ReadonlyArray<NamedCall>): Recording =>
+  Arr.isNonEmptyReadonlyArray(calls)
+    ? Effect.map(
+        Effect.forEach(
+          Arr.groupWith(calls, (one, other) => one.owed === other.owed),
+          recordRun,
+        ),
+        Arr.flatten,
+      )
+    : Effect.succeed([])
 
 const setAside = Effect.fn("drainSpool.setAside")(function* (name: string, reason: string) {
   const spool = yield* Spool
@@ -62,31 +79,35 @@ interface Batch {
   readonly stored: number
   /** The names of what the store holds now and the spool need not keep. */
   readonly settled: ReadonlyArray<string>
+  /** Those of them that it remembers by name. */
+  readonly remembered: ReadonlyArray<string>
   readonly rejected: ReadonlyArray<Rejected>
 }
 
 /**
- * Stores spooled calls. They are read under the write lock, and remembered in the same transaction, so that whichever of
- * several drains comes second finds each either gone or remembered.
+ * Stores spooled calls. They are read under the write lock, and those that have no event with an id are remembered in the same
+ * transaction, so that whichever of several drains comes second finds each gone, known or remembered.
  */
 const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArray<string>) {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
   const startedAt = yield* Clock.currentTimeMillis
   const drained = yield* ledger.findDrained(names)
-  const calls: Array<SpooledCall> = []
-  const settled = [...drained]
+  const calls: Array<NamedCall> = []
   for (const { name, call } of yield* spool.read(names.filter((name) => !drained.has(name)))) {
     if (Option.isNone(call)) yield* setAside(name, `the spooled call ${name} cannot be read`)
-    else {
-      calls.push(call.value)
-      settled.push(name)
-    }
+    else calls.push({ name, ...call.value })
   }
-  yield* ledger.remember(settled.slice(drained.size))
-  yield* recordAll(calls)
+  const unknowable = yield* recordAll(calls)
+  if (unknowable.length > 0) yield* ledger.remember(unknowable)
   const millis = (yield* Clock.currentTimeMillis) - startedAt
-  return { millis, stored: calls.length, settled, rejected: [] }
+  return {
+    millis,
+    stored: calls.length,
+    settled: [...drained, ...calls.map(({ name }) => name)],
+    remembered: [...drained, ...unknowable],
+    rejected: [],
+  }
 })
 
 /** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
@@ -100,7 +121,7 @@ const drainBatch = (
         Effect.gen(function* () {
           const [name] = names
           if (names.length === 1 && name !== undefined) {
-            return { millis: 0, stored: 0, settled: [], rejected: [{ name, error }] }
+            return { millis: 0, stored: 0, settled: [], remembered: [], rejected: [{ name, error }] }
           }
           yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
           const older = yield* drainBatch(names.slice(0, names.length >> 1))
@@ -109,6 +130,7 @@ const drainBatch = (
             millis: older.millis + younger.millis,
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
+            remembered: [...older.remembered, ...younger.remembered],
             rejected: [...older.rejected, ...younger.rejected],
           }
         }),
@@ -135,7 +157,7 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const { millis, settled, rejected, ...done } = yield* drainBatch(batch)
+    const { millis, settled, remembered, rejected, ...done } = yield* drainBatch(batch)
     const fitting = Math.trunc((batch.length * BATCH_MILLIS) / Math.max(1, millis))
     size = Math.max(FEWEST_CALLS, Math.min(2 * size, fitting))
     stored += done.stored
@@ -147,7 +169,7 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
     }
     if (settled.length === 0) continue
     yield* spool.remove(settled)
-    yield* ledger.forget(settled)
+    if (remembered.length > 0) yield* ledger.forget(remembered)
   }
   if (names.length > 0) yield* keepReserve
   return stored

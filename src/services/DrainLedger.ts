@@ -2,7 +2,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 
-/** Remembers in the store which spooled calls it holds, so that a drain that is cut short counts none of them twice. */
+/** Remembers in the store which spooled calls it holds, where it would not know them again, so that a drain that is cut short counts none twice. */
 export class DrainLedger extends Context.Tag("tooltrail/services/DrainLedger")<
   DrainLedger,
   {

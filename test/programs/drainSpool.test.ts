@@ -199,6 +199,41 @@ describe("drainSpool", () => {
     }).pipe(Effect.provide(withHome(home)))
   })
 
+  it.effect.each([3, 120])(
+    "counts each of %i calls with an id once, and remembers those that have no event",
+    (count) => {
+      const calls: Array<SpooledCall> = manyCalls(count, (n) => ({
+        toolUseId: `toolu_${n}`,
+        toolName: n === 0 ? "bad" : "Bash",
+      }))
+      const home = spoolOf([...calls, { owed: "aggregate", use: toolUse({ toolUseId: "toolu_owed" }) }])
+      const all = count + 1
+      return Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+        CREATE TRIGGER no BEFORE INSERT ON tool_usage_events WHEN new.tool_name = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`
+        const spool = yield* Spool
+        const failure = new PersistenceError({ operation: "remove", reason: "unavailable", cause: "no" })
+        for (const _ of [1, 2]) {
+          const stuck = { ...spool, remove: () => Effect.fail(failure) }
+          yield* Effect.flip(Effect.provideService(drainSpool(), Spool, stuck))
+          assert.lengthOf(waiting(home), all)
+          assert.deepStrictEqual(
+            (yield* rememberedCalls).map(({ spool_name }) => spool_name),
+            [nameOf(0), nameOf(count)],
+          )
+          assert.lengthOf(yield* sessions, count - 1)
+          assert.strictEqual(yield* aggregate, all)
+        }
+        yield* drainSpool()
+        assert.isEmpty(waiting(home))
+        assert.lengthOf(yield* sessions, count - 1)
+        assert.strictEqual(yield* aggregate, all)
+        assert.isEmpty(yield* rememberedCalls)
+      }).pipe(Effect.provide(withHome(home)))
+    },
+  )
+
   it.effect("holds the store for about 80 ms at a time, however long a call takes", () => {
     const home = spoolOf(manyCalls(1300))
     const sizes: Array<number> = []
