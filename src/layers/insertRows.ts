@@ -15,6 +15,8 @@ export interface InsertedRows<Row> {
   readonly columns: ReadonlyArray<string>
   /** In the order of the columns. */
   readonly values: (row: Row) => ReadonlyArray<Value>
+  /** Columns beside those, in which all rows that are inserted together are alike. They are bound once for each statement. */
+  readonly sharedColumns?: ReadonlyArray<string>
   /** The end of each statement. */
   readonly onConflict?: string
 }
@@ -26,34 +28,37 @@ export interface InsertedRows<Row> {
  */
 export const makeInsertRows = <Row>(
   sql: SqlClient.SqlClient,
-  { into, columns, values, onConflict = "" }: InsertedRows<Row>,
-): ((rows: ReadonlyArray<Row>) => Effect.Effect<number, SqlError>) => {
+  { into, columns, values, sharedColumns = [], onConflict = "" }: InsertedRows<Row>,
+): ((rows: ReadonlyArray<Row>, shared?: ReadonlyArray<Value>) => Effect.Effect<number, SqlError>) => {
   const row = `(${columns.map(() => "?").join(", ")})`
   const statements = new Map<number, string>()
   const statementOf = (size: number): string => {
     const known = statements.get(size)
     if (known !== undefined) return known
     const statement = `
-      INSERT OR FAIL INTO ${into} (${columns.join(", ")}) VALUES ${Array.from({ length: size }, () => row).join(", ")}
+      INSERT OR FAIL INTO ${into} (${[...sharedColumns, ...columns].join(", ")})
+      SELECT ${[...sharedColumns.map(() => "?"), "each.*"].join(", ")}
+      FROM (VALUES ${Array.from({ length: size }, () => row).join(", ")}) AS each WHERE true
       ${onConflict}`
     statements.set(size, statement)
     return statement
   }
   /** `flatMap` takes as long as SQLite does, and an array that grows is copied again and again. */
-  const parametersOf = (rows: ReadonlyArray<Row>, from: number, to: number): Array<Value> => {
-    const parameters = new Array<Value>((to - from) * columns.length)
+  const parametersOf = (shared: ReadonlyArray<Value>, rows: ReadonlyArray<Row>, from: number, to: number) => {
+    const parameters = new Array<Value>(shared.length + (to - from) * columns.length)
     let next = 0
+    for (const value of shared) parameters[next++] = value
     for (let place = from; place < to; place++) {
       for (const value of values(rows[place] as Row)) parameters[next++] = value
     }
     return parameters
   }
-  return Effect.fnUntraced(function* (rows) {
+  return Effect.fnUntraced(function* (rows, shared = []) {
     let changed = 0
     let done = 0
     for (const size of SIZES) {
       for (; done + size <= rows.length; done += size) {
-        const result = yield* sql.unsafe(statementOf(size), parametersOf(rows, done, done + size)).raw
+        const result = yield* sql.unsafe(statementOf(size), parametersOf(shared, rows, done, done + size)).raw
         changed += (result as { readonly changes: number }).changes
       }
     }

@@ -48,13 +48,14 @@ describe("recordToolUses", () => {
   it("leaves the same store as one recordToolUse after the other, in any order and with any repeats", () => {
     const servers = fc.constantFrom("given", "x", null)
     const sources = fc.constantFrom("hook" as const, "transcript" as const)
+    const agents = fc.constantFrom("claude-code", "codex")
     const arriving = fc
-      .tuple(toolUses(1e12, 30), fc.array(fc.tuple(fc.nat(), servers, sources)))
+      .tuple(toolUses(1e12, 30), fc.array(fc.tuple(fc.nat(), servers, sources, agents)))
       .map(([uses, repeats]) => [
         ...uses,
-        ...repeats.flatMap(([n, serverName, source]) => {
+        ...repeats.flatMap(([n, serverName, source, agent]) => {
           const use = uses[n % Math.max(1, uses.length)]
-          return use === undefined ? [] : [{ ...use, serverName, source }]
+          return use === undefined ? [] : [{ ...use, serverName, source, agent }]
         }),
       ])
     return fc.assert(
