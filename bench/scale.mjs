@@ -317,13 +317,14 @@ const loopRate = (round) => {
   return BULK / took
 }
 
+// Without spans, as in `importTranscripts`.
 const inBatches = (record) =>
   Effect.flatMap(DrainLedger, ({ atomically }) =>
     Effect.forEach(
       Array.from({ length: Math.ceil(BULK / 8000) }, (_, n) => uses.slice(8000 * n, 8000 * (n + 1))),
       (batch) => atomically(record(batch)),
     ),
-  )
+  ).pipe(Effect.withTracerEnabled(false))
 
 const importRate = (name, effect) => {
   const directory = join(scratch, name)

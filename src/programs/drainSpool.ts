@@ -144,7 +144,7 @@ export const keepReserve: Effect.Effect<void, never, Spool> = Effect.flatMap(Spo
 
 /**
  * Stores the spooled calls, oldest first and each exactly once, at most `limit` of them. A call that the store rejects while
- * it takes others is set aside. Returns how many it stored.
+ * it takes others is set aside. Returns how many it stored. What is in it has no spans: there are many, and each is short.
  */
 export const drainSpool = Effect.fn("drainSpool")(function* (
   limit: number = Number.POSITIVE_INFINITY,
@@ -173,4 +173,4 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   }
   if (names.length > 0) yield* keepReserve
   return stored
-})
+}, Effect.withTracerEnabled(false))

@@ -102,7 +102,7 @@ function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<
 
 /**
  * Records the calls of transcripts. Each batch is stored together with how far its transcripts are read, so that an import
- * that is cut short, however it is, goes on where it stopped.
+ * that is cut short, however it is, goes on where it stopped. What is in it has no spans: there are many, and each is short.
  */
 export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   { files, places, unreadable }: FoundTranscripts,
@@ -189,4 +189,4 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
     places,
     unreadable: unreadableFiles,
   }
-})
+}, Effect.withTracerEnabled(false))
