@@ -203,17 +203,15 @@ const columnsOfHours = ["last_used", ...byHour.sums]
 const sumsOf = (columns: ReadonlyArray<string>) =>
   columns.map((column) => (column === "last_used" ? "max(last_used)" : `sum(${column})`)).join(", ")
 
-/** What sums by hour add up to before the cuts of their day. */
-const sumsBeforeDayCuts = byDay.cuts
-  .flatMap((cut) =>
-    cutSums.map((sum) => `coalesce(sum(${sum}) FILTER (WHERE substr(hour, ${DAY_CHARACTERS + 2}) < '${cut}'), 0)`),
-  )
-  .join(", ")
+/** The sums by day of one row of sums by hour, where `hourOfDay` is as in `13`. */
+const daySumsOfHour = (hourOfDay: string) => [
+  ...sumColumns,
+  ...byDay.cuts.flatMap((cut) => cutSums.map((sum) => `iif(${hourOfDay} < '${cut}', ${sum}, 0)`)),
+]
 
-/** What sums by hour in a table add up to by day. */
-const foldHours = (table: string) => `
-  SELECT series_id, day, ${sumsOf(["last_used", ...sumColumns])}, ${sumsBeforeDayCuts}
-  FROM ${table} WHERE true GROUP BY series_id, day`
+const HOUR_OF_DAY = `substr(hour, ${DAY_CHARACTERS + 2})`
+
+const columnsOfNew = [...byHour.key, ...columnsOfHours]
 
 /**
  * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
@@ -222,12 +220,20 @@ const foldHours = (table: string) => `
 export const addEvents: ReadonlyArray<Addition> = [
   { statement: addSeries(EVENTS, ofRange), isOfRange: true },
   {
-    statement: `CREATE TEMP TABLE IF NOT EXISTS new_sums (${[...byHour.key, ...columnsOfHours].join(", ")})`,
+    statement: `
+      CREATE TEMP TABLE IF NOT EXISTS new_sums (${columnsOfNew.join(", ")}, hour_of_day AS (${HOUR_OF_DAY}) STORED)`,
     isOfRange: false,
   },
   { statement: `INSERT INTO new_sums ${foldEvents(byHour, ofRange)}`, isOfRange: true },
-  { statement: upsert(byHour, "SELECT * FROM new_sums WHERE true"), isOfRange: false },
-  { statement: upsert(byDay, foldHours("new_sums")), isOfRange: false },
+  { statement: upsert(byHour, `SELECT ${columnsOfNew.join(", ")} FROM new_sums WHERE true`), isOfRange: false },
+  {
+    // To group them first takes longer: a batch has few hours of a series in one day.
+    statement: upsert(
+      byDay,
+      `SELECT series_id, day, last_used, ${daySumsOfHour("hour_of_day").join(", ")} FROM new_sums WHERE true`,
+    ),
+    isOfRange: false,
+  },
   { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
 
@@ -240,5 +246,7 @@ export const makeSums = (table: string): ReadonlyArray<string> => [
   `INSERT INTO ${byHour.table} (${[...byHour.key, ...columnsOfHours].join(", ")})
    SELECT substr(hour, 1, ${DAY_CHARACTERS}) AS day, s.id, hour, ${sumsOf(columnsOfHours)}
    FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
-  `INSERT INTO ${byDay.table} (${[...byDay.key, "last_used", ...byDay.sums].join(", ")}) ${foldHours(byHour.table)}`,
+  `INSERT INTO ${byDay.table} (${[...byDay.key, "last_used", ...byDay.sums].join(", ")})
+   SELECT series_id, day, ${sumsOf(["last_used", ...daySumsOfHour(HOUR_OF_DAY)])}
+   FROM ${byHour.table} GROUP BY series_id, day`,
 ]
