@@ -12,6 +12,7 @@ import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
 import { addRecentEventsLater } from "./migrations/0023_add_recent_events_later.ts"
 import { clusterHoursByDay } from "./migrations/0024_cluster_hours_by_day.ts"
 import { cutSums } from "./migrations/0025_cut_sums.ts"
+import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -25,6 +26,7 @@ export const migrations = {
   "0023_add_recent_events_later": addRecentEventsLater,
   "0024_cluster_hours_by_day": clusterHoursByDay,
   "0025_cut_sums": cutSums,
+  "0026_rename_triggers": renameTriggers,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

@@ -126,6 +126,10 @@ const make = Effect.gen(function* () {
     const [counts] = yield* sql`
       SELECT (SELECT coalesce(sum(uses), 0) FROM draft_sums) AS summed, (SELECT count(*) FROM tool_usage_events) AS events`
     const areOfAll = removed === 0 && counts?.summed === counts?.events
+    // A draft that was finished has some, and where a program with other sums finished it, not of all events.
+    yield* sql`DELETE FROM usage_by_hour`
+    yield* sql`DELETE FROM usage_by_day`
+    yield* sql`UPDATE rollup_state SET rolled_to = 0, filled_to = 0, fill_until = 0`
     yield* areOfAll ? rollUpSums(sql, "draft_sums") : rollUpRecent(sql)
   })
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import {
   chmodSync,
   copyFileSync,
@@ -233,6 +234,26 @@ describe("SqliteLive", () => {
         yield* sql.unsafe(`UPDATE ${table} SET ${column} = ${column} - 1 WHERE day = '2026-11-23'`)
       }
       assert.deepStrictEqual(yield* findDrift, [])
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("gives triggers new names, by which an older program that still runs does not find them", () =>
+    Effect.gen(function* () {
+      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
+      const upTo = migrateTo(sql)
+      yield* upTo(25)
+      const old = ["keep_pruned", "sums_add_recent", "sums_add_late", "sums_take_away", "sums_change"]
+      yield* Effect.forEach(old, (name) =>
+        sql.unsafe(`CREATE TRIGGER ${name} AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END`),
+      )
+      yield* upTo(latestMigration)
+      const made = yield* sql`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name`
+      assert.deepStrictEqual(
+        made.map(({ name }) => name),
+        old.map((name) => `${name}_26`).sort(),
+      )
+      // Where they change, a migration is to make them by other names.
+      assert.strictEqual(createHash("sha256").update(JSON.stringify(made)).digest("hex").slice(0, 12), "e0054a0f43b3")
     }).pipe(Effect.scoped),
   )
 

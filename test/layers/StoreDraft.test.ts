@@ -136,6 +136,26 @@ describe("the draft of a store", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("is gone on with where an older program finished it, whose sums a migration took away", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [first, ...more] = ["a", "b"].map((toolUseId) => fromTranscript(toolUse({ toolUseId })))
+      yield* drafted([first ?? toolUse()], 0)
+      yield* sql`DELETE FROM usage_by_hour`
+      yield* sql`DELETE FROM usage_by_day`
+      yield* sql`UPDATE rollup_state SET filled_to = 0, fill_until = rolled_to`
+      yield* drafted(more, 0)
+      const { registry, hours, state, drift } = yield* stored
+      assert.deepStrictEqual(
+        registry.map(({ usage_count }) => usage_count),
+        [2],
+      )
+      assert.lengthOf(hours, 1)
+      assert.deepInclude(state[0], { filled_to: 0, fill_until: 0, rolled_to: 2 })
+      assert.deepStrictEqual(drift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("has the triggers that keep its sums when it is finished", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

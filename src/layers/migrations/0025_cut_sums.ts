@@ -1,11 +1,11 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { createTriggers } from "../addToRollups.ts"
 import { byDay, byHour, createSums, sumColumns } from "../rollupTables.ts"
 
 /**
  * Until now the sums did not know what there was before the cuts of their periods. What a store holds is added anew in steps,
- * so that nobody waits for all of it; the sums of pruned days stay, and nobody asks for a part of those.
+ * so that nobody waits for all of it; the sums of pruned days stay, and nobody asks for a part of those. A later migration makes the
+ * triggers.
  */
 export const cutSums = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -24,5 +24,4 @@ export const cutSums = Effect.gen(function* () {
     { discard: true },
   )
   yield* sql`UPDATE rollup_state SET filled_to = 0, fill_until = rolled_to`
-  yield* createTriggers(sql)
 })
