@@ -16,7 +16,8 @@ export const syncFile = (path: string): void => sync(path, "r+")
 
 /**
  * The same in a thread of the system's, while this one goes on. Whoever leaves it aside has to come back to it: a disk's error
- * is told once, and not again by the sync that follows.
+ * is told once, and not again by the sync that follows. To close the file gives up all locks that this process has on it, as
+ * POSIX wants it: of a database, it is for those that nobody else opens.
  */
 export const syncFileAside = (path: string): Effect.Effect<void, PersistenceError> =>
   Effect.async<void, unknown>((resume) => {

@@ -282,6 +282,27 @@ describe("tooltrail import", () => {
     assert.strictEqual(totals(home).events, 40_001)
   })
 
+  it("says what it did, or that it was interrupted, however late an interrupt comes", async () => {
+    const history = writeHistory(10_000, 10)
+    // So much that another thread reads, which is to end as well.
+    writeFileSync(join(history, "long.jsonl"), `{"type":"user","text":"${"t".repeat(60_000_000)}"}\n`)
+    for (const _ of [1, 2, 3, 4, 5]) {
+      const home = newHome()
+      const { child, ended } = startImport(home, history)
+      await until(() => existsSync(join(home, "tooltrail.db")))
+      child.kill("SIGINT")
+      const { code, stdout, stderr } = await ended
+      if (code === 0) assert.include(JSON.parse(stdout), { recorded: 10_000 })
+      else {
+        assert.strictEqual(code, 130)
+        assert.deepStrictEqual(lines(stderr), [
+          "tooltrail: interrupted; the next import goes on where this one stopped",
+        ])
+      }
+      assert.strictEqual(totals(home).events, 10_000)
+    }
+  })
+
   it("leaves hooks their turn", async () => {
     const home = newHome()
     await runHook(home, hookPayload("first"))

@@ -161,7 +161,7 @@ export const importHistory = (paths: ReadonlyArray<string>) =>
         ? yield* fromPresentTranscripts(others)
         : { summary: emptySummary, places, unreadable: 0, readBefore: 0 }
     return { ...result, foreign: foreign.map(({ path }) => new NoTranscript({ path })) } satisfies ImportedHistory
-  }).pipe(inSmallHeap, sayWhereItStopped, Effect.provide(ReadTranscripts))
+  }).pipe(inSmallHeap, Effect.provide(ReadTranscripts), sayWhereItStopped)
 
 export const renderImport = ({
   summary,
