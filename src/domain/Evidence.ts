@@ -1,8 +1,28 @@
 import * as Option from "effect/Option"
 import type { Timestamp } from "./Timestamp.ts"
+import type { TrendPoint } from "./Trend.ts"
 
 /** The least share of the calls that must be recorded for what is missing to count as not called. */
 export const COVERAGE_NEEDED = 0.95
+
+/** A hook that does not run for longer looks like a person who is away. */
+const MOST_SILENT_DAYS = 7
+
+/** How much of what transcripts show of a window is recorded. */
+export interface KnownCoverage {
+  /** From 0 to 1. */
+  readonly share: number
+  /** How many calls they show, and the first of them. */
+  readonly calls: number
+  readonly from: Timestamp
+}
+
+/** Whole days without a call, the first and the last of them, `YYYY-MM-DD`. */
+export interface Silence {
+  readonly days: number
+  readonly from: string
+  readonly until: string
+}
 
 export interface Observation {
   /** The first call that is recorded. */
@@ -11,13 +31,15 @@ export interface Observation {
   readonly observedUntil: Option.Option<Timestamp>
   /** The first second of the window that is judged. */
   readonly windowStart: Timestamp
-  /** Which share of the calls of the window is recorded, from 0 to 1; none where nobody knows. */
-  readonly coverage: Option.Option<number>
+  /** None where no transcript shows a call of the window. */
+  readonly coverage: Option.Option<KnownCoverage>
+  /** The calls of each day of the window, in all projects, days without calls included. */
+  readonly days: ReadonlyArray<TrendPoint>
 }
 
 /** Whether something that is not recorded can be said not to have happened. */
 export type Evidence =
-  | { readonly verdict: "enough"; readonly observedFrom: Timestamp; readonly coverage: Option.Option<number> }
+  | { readonly verdict: "enough"; readonly observedFrom: Timestamp; readonly coverage: Option.Option<KnownCoverage> }
   | { readonly verdict: "not enough"; readonly reason: "nothing recorded" }
   | { readonly verdict: "not enough"; readonly reason: "span too short"; readonly observedFrom: Timestamp }
   | { readonly verdict: "not enough"; readonly reason: "nothing in the window"; readonly observedUntil: Timestamp }
@@ -25,29 +47,56 @@ export type Evidence =
       readonly verdict: "not enough"
       readonly reason: "coverage too low"
       readonly observedFrom: Timestamp
-      readonly coverage: number
+      readonly coverage: KnownCoverage
+    }
+  | {
+      readonly verdict: "not enough"
+      readonly reason: "gap in the record"
+      readonly observedFrom: Timestamp
+      readonly gap: Silence
     }
 
-/**
- * Enough: recorded since before the window began, something within it, and of the calls either enough or nobody knows how
- * many. Where no call at all is recorded in the window, a hook that did not run looks like a person who called nothing.
- */
-export const judgeEvidence = ({ observedFrom, observedUntil, windowStart, coverage }: Observation): Evidence => {
-  if (Option.isNone(observedFrom) || Option.isNone(observedUntil)) {
-    return { verdict: "not enough", reason: "nothing recorded" }
-  }
-  if (observedFrom.value > windowStart) {
-    return { verdict: "not enough", reason: "span too short", observedFrom: observedFrom.value }
-  }
-  if (Option.isSome(coverage) && coverage.value < COVERAGE_NEEDED) {
-    return {
-      verdict: "not enough",
-      reason: "coverage too low",
-      observedFrom: observedFrom.value,
-      coverage: coverage.value,
+/** The longest stretch of days without a call; of two alike, the first. */
+const longestSilence = (days: ReadonlyArray<TrendPoint>): Silence | undefined => {
+  let longest: Silence | undefined
+  let current: Silence | undefined
+  for (const { from: day, usage_count } of days) {
+    if (usage_count > 0) current = undefined
+    else {
+      current = { days: (current?.days ?? 0) + 1, from: current?.from ?? day, until: day }
+      if (current.days > (longest?.days ?? 0)) longest = current
     }
   }
-  return observedUntil.value < windowStart
-    ? { verdict: "not enough", reason: "nothing in the window", observedUntil: observedUntil.value }
-    : { verdict: "enough", observedFrom: observedFrom.value, coverage }
+  return longest
+}
+
+/** A silence of more than a week, or of more than half the window, of which no transcript tells either. */
+const findGap = ({ days, coverage }: Observation): Silence | undefined => {
+  const shownFrom = Option.map(coverage, ({ from }) => from)
+  const untold = days.filter(({ from: day }) => Option.isNone(shownFrom) || day < shownFrom.value.slice(0, 10))
+  const silence = longestSilence(untold)
+  return silence !== undefined && silence.days > Math.min(MOST_SILENT_DAYS, days.length / 2) ? silence : undefined
+}
+
+/**
+ * Enough: recorded since before the window began, and throughout it, and of the calls that transcripts show enough. Where
+ * nothing is recorded for long, and no transcript shows a call from before, a hook that did not run looks like a person who
+ * called nothing.
+ */
+export const judgeEvidence = (observation: Observation): Evidence => {
+  const { windowStart, coverage } = observation
+  if (Option.isNone(observation.observedFrom) || Option.isNone(observation.observedUntil)) {
+    return { verdict: "not enough", reason: "nothing recorded" }
+  }
+  const observedFrom = observation.observedFrom.value
+  const observedUntil = observation.observedUntil.value
+  if (observedFrom > windowStart) return { verdict: "not enough", reason: "span too short", observedFrom }
+  if (Option.isSome(coverage) && coverage.value.share < COVERAGE_NEEDED) {
+    return { verdict: "not enough", reason: "coverage too low", observedFrom, coverage: coverage.value }
+  }
+  if (observedUntil < windowStart) return { verdict: "not enough", reason: "nothing in the window", observedUntil }
+  const gap = findGap(observation)
+  return gap === undefined
+    ? { verdict: "enough", observedFrom, coverage }
+    : { verdict: "not enough", reason: "gap in the record", observedFrom, gap }
 }

@@ -90,7 +90,8 @@ const asServer = (segment: string, tools: ReadonlyArray<Known>): Unused => {
 }
 
 /**
- * The tools in scope that were not called since `windowStart`, by the whole registry: MCP servers first, then plugins',
+ * The tools in scope that were not called since `windowStart`, by the whole registry and by what else is known to have been
+ * called: MCP servers first, then plugins',
  * skills, the rest; among equals the never and the longest not used first, then by name. A server is one entry where none of
  * its tools was called.
  */
@@ -98,10 +99,15 @@ export const findUnused = (
   registry: ReadonlyArray<ToolRegistryRow>,
   project: ProjectSelection,
   windowStart: Timestamp,
+  alsoCalled: ReadonlySet<string> = new Set(),
 ): ReadonlyArray<Unused> => {
-  const wasCalled = ({ last_used }: Known) => last_used !== null && last_used >= windowStart
+  const wasCalled = ({ name, last_used }: Known) =>
+    (last_used !== null && last_used >= windowStart) || alsoCalled.has(name)
   const tools = inScope(registry, project)
-  const namesInUse = new Set(tools.filter(wasCalled).flatMap(({ server, segment }) => [server, segment]))
+  const namesInUse = new Set<string | null>([
+    ...tools.filter(wasCalled).flatMap(({ server, segment }) => [server, segment]),
+    ...[...alsoCalled].map(extractServerName),
+  ])
   const isOfServerInUse = ({ server, segment }: Known) => namesInUse.has(server) || namesInUse.has(segment)
 
   const servers = new Map<string, Array<Known>>()

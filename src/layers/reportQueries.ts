@@ -34,7 +34,9 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         windowFrom: span.from,
         unit: dimension === "day" ? "hour" : span.unit,
       })
-      return { span, cells, hasPrevious: first !== null && first <= previousFrom }
+      const { is_there } = yield* sums.anyCall({ from: previousFrom, until: span.from })
+      // Where nothing at all is recorded, nothing was recording.
+      return { span, cells, hasPrevious: first !== null && first <= previousFrom && is_there === 1 }
     })
 
   const readTotal = (selection: CallSelection, cells: ReadonlyArray<SumCell>, hasPrevious: boolean) =>

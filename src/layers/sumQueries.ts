@@ -69,6 +69,17 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       FROM (SELECT DISTINCT project_hash FROM tool_registry WHERE ${ofProject(sql, project)}) AS known`,
   })
 
+  /** Whether a call is recorded in a stretch of time, whose end does not belong to it, in any project. */
+  const anyCall = SqlSchema.single({
+    Request: Schema.typeSchema(Schema.Struct({ from: TimestampText, until: TimestampText })),
+    Result: Schema.Struct({ is_there: Schema.Number }),
+    execute: ({ from, until }) => sql`
+      SELECT EXISTS (
+        SELECT 1 FROM (SELECT DISTINCT project_hash FROM tool_registry) AS known
+        CROSS JOIN tool_usage_events e
+          ON e.project_hash IS known.project_hash AND e.created_at >= ${from} AND e.created_at < ${until}) AS is_there`,
+  })
+
   const beginOfUnit = {
     day: sql`substr(at, 1, 10)`,
     week: sql`date(at, '-6 days', 'weekday 1')`,
@@ -84,5 +95,5 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       FROM (${usageSums(sql, selection)}) GROUP BY 1 HAVING sum(uses) > 0 ORDER BY 1`,
   })
 
-  return { trend, cells, days, counts, first }
+  return { trend, cells, days, counts, first, anyCall }
 }

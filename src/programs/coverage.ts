@@ -3,8 +3,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type Coverage, coverageOf } from "../domain/Coverage.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
+import { AllProjects, type ProjectHash, type ProjectSelection } from "../domain/Project.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { ReadTranscript, UnreadableTranscript } from "../domain/TranscriptFile.ts"
+import { Retention } from "../services/Retention.ts"
 import { Transcripts } from "../services/Transcripts.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
 
@@ -12,23 +14,26 @@ export interface MeasuredCoverage extends Coverage {
   readonly transcripts: number
   /** The first and the last call of the window that transcripts show; none where they show none. */
   readonly span: Option.Option<{ readonly from: Timestamp.Timestamp; readonly until: Timestamp.Timestamp }>
+  /** The day before which calls are pruned, and so left out; none where that is before the window. */
+  readonly prunedBefore: Option.Option<string>
   readonly unreadable: ReadonlyArray<UnreadableTranscript>
 }
 
 interface Shown {
   readonly toolName: string
   readonly usedAt: Timestamp.Timestamp
+  readonly projectHash: ProjectHash | null
 }
 
 /** The calls since a time in one transcript, by tool-use id. */
-const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since: Timestamp.Timestamp) {
+const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since: string) {
   const transcripts = yield* Transcripts
   const shown = new Map<string, Shown>()
   let read = Option.none<ReadTranscript>()
   for (;;) {
     const part = yield* transcripts.readOn({ path, read })
-    for (const { toolUseId, toolName, usedAt } of part.calls) {
-      if (toolUseId !== null && usedAt >= since) shown.set(toolUseId, { toolName, usedAt })
+    for (const { toolUseId, toolName, usedAt, projectHash } of part.calls) {
+      if (toolUseId !== null && usedAt >= since) shown.set(toolUseId, { toolName, usedAt, projectHash })
     }
     if (part.isEnd) return shown
     read = Option.some(part.read)
@@ -37,13 +42,20 @@ const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since
 
 /**
  * Reads the transcripts that changed since a time, all of each, and looks each call of that time up in the store. A call that
- * several transcripts show, as forks of a session do, counts once. Nothing is stored.
+ * several transcripts show, as forks of a session do, counts once; one of no known project may be of any, and so counts. Nothing
+ * is stored.
  */
 export const measureCoverage = Effect.fn("measureCoverage")(function* (
   since: Timestamp.Timestamp,
-): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents> {
+  project: ProjectSelection = AllProjects,
+): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents | Retention> {
   const transcripts = yield* Transcripts
   const events = yield* UsageEvents
+  const prunedBefore = Option.filter(
+    yield* Effect.flatMap(Retention, (retention) => retention.prunedBefore),
+    (day) => day > since,
+  )
+  const from = Option.getOrElse(prunedBefore, () => since)
   // Where Claude Code keeps nothing, there is nothing to cover.
   const found = yield* transcripts
     .find([])
@@ -52,17 +64,22 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
   const shown = new Map<string, Shown>()
   const unreadable = [...found.unreadable]
   for (const { path } of changed) {
-    const calls = yield* Effect.either(readCalls(path, since))
+    const calls = yield* Effect.either(readCalls(path, from))
     if (Either.isLeft(calls)) unreadable.push(calls.left)
-    else for (const [id, call] of calls.right) shown.set(id, call)
+    else {
+      for (const [id, call] of calls.right) {
+        if (project === AllProjects || call.projectHash === null || call.projectHash === project) shown.set(id, call)
+      }
+    }
   }
   const sources = yield* events.getSources("claude-code", [...shown.keys()])
   const times = [...shown.values()].map(({ usedAt }) => usedAt).sort()
-  const [from, until] = [times[0], times.at(-1)]
+  const [first, last] = [times[0], times.at(-1)]
   return {
     ...coverageOf([...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? null }))),
     transcripts: changed.length,
-    span: from === undefined || until === undefined ? Option.none() : Option.some({ from, until }),
+    span: first === undefined || last === undefined ? Option.none() : Option.some({ from: first, until: last }),
+    prunedBefore,
     unreadable,
   }
 })

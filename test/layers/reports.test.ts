@@ -163,10 +163,11 @@ describe("the reports", () => {
             const length = hours(window) * HOUR
             const inScope = events.filter((event) => project === AllProjects || event.project_hash === project)
             const now = inScope.filter((event) => event.created_at >= ago(length, asked))
-            const isComparable = events.some((event) => event.created_at <= ago(2 * length, asked))
-            const earlier = inScope.filter(
-              (event) => event.created_at < ago(length, asked) && event.created_at >= ago(2 * length, asked),
-            )
+            const isBefore = (event: { readonly created_at: string }) =>
+              event.created_at < ago(length, asked) && event.created_at >= ago(2 * length, asked)
+            const isComparable =
+              events.some((event) => event.created_at <= ago(2 * length, asked)) && events.some(isBefore)
+            const earlier = inScope.filter(isBefore)
             const before = isComparable ? earlier : null
             const unit = hours(window) <= 48 ? "hour" : "day"
 
@@ -294,6 +295,11 @@ describe("the reports", () => {
       yield* recordToolUse(toolUse({ usedAt: ago(0) }))
       yield* recordToolUse(toolUse({ usedAt: ago(10 * 24 * HOUR) }))
       assert.deepStrictEqual(yield* previous, [["Bash", null]])
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`UPDATE tool_usage_events SET created_at = ${ago(400 * 24 * HOUR)} WHERE created_at < ${ago(0)}`
+      // Something was recorded once, but nothing in the time before.
+      assert.deepStrictEqual(yield* previous, [["Bash", null]])
+      yield* sql`UPDATE tool_usage_events SET created_at = ${ago(10 * 24 * HOUR)} WHERE created_at < ${ago(0)}`
       // Another project's call shows as well that calls were recorded then.
       const inB = { projectHash: projectB.hash, projectRoot: projectB.root }
       yield* recordToolUse(toolUse({ toolName: "Read", usedAt: ago(14 * 24 * HOUR), ...inB }))

@@ -196,7 +196,87 @@ describe("reconciling", () => {
     const reconciled = JSON.parse((await runCli(home, ["reconcile", "--json"], { env })).stdout)
     assert.deepInclude(reconciled, { files: 3, lines: 6, recorded: 3, already_known: 0 })
     const known = await runCli(home, ["unused", "--since", "7d", "--all-projects", "--json"], { env })
-    assert.deepInclude(JSON.parse(known.stdout), { verdict: "enough", coverage: 1 })
+    assert.deepInclude(JSON.parse(known.stdout), { verdict: "not enough", reason: "gap in the record", coverage: null })
+  })
+
+  describe("of a week with calls on each day", () => {
+    const now = Date.now()
+    const at = (days: number) => ({ millis: now - days * 86_400_000 - 60_000, cwd: "/somewhere" })
+    const weekly = () => {
+      const machine = freshMachine()
+      const search = { name: "mcp__github__search" }
+      writeLines(join(machine.project, "old.jsonl"), finishedCall("old", { ...at(40), ...search }))
+      writeLines(
+        join(machine.project, "week.jsonl"),
+        Array.from({ length: 80 }, (_, n) => finishedCall(`read_${n}`, { ...at(n / 10), name: "Read" })).flat(),
+      )
+      const unused = async (...args: ReadonlyArray<string>) => {
+        const { stdout } = await runCli(machine.home, ["unused", "--since", "7d", ...args, "--json"], {
+          env: machine.env,
+        })
+        return JSON.parse(stdout)
+      }
+      const namesOf = ({ unused }: { unused: ReadonlyArray<{ name: string }> }) => unused.map(({ name }) => name)
+      return { ...machine, search, unused, namesOf }
+    }
+
+    it("never calls unused what a transcript shows called, though it is not recorded yet", async () => {
+      const { home, env, project, search, unused, namesOf } = weekly()
+      await runCli(home, ["reconcile"], { env })
+      const before = await unused("--all-projects")
+      assert.deepInclude(before, { verdict: "enough", coverage: 1 })
+      assert.include(namesOf(before), "github")
+      writeLines(join(project, "missing.jsonl"), finishedCall("missing", { ...at(0), ...search }))
+      const after = await unused("--all-projects")
+      assert.deepInclude(after, { verdict: "enough", coverage: 70 / 71 })
+      assert.notInclude(namesOf(after), "github")
+      const { stdout } = await runCli(home, ["tool", search.name, "--all-projects"], { env })
+      assert.match(
+        stdout,
+        /^No calls of mcp__github__search in the last 7 days in any project\.\nCalls are recorded since .*, 98\.5% of the 71 calls that transcripts show since .*\.\nTranscripts show 1 call of it; /,
+      )
+    })
+
+    it("rests on the coverage of the project that it is about", async () => {
+      const { home, env, project, unused } = weekly()
+      writeLines(join(project, "b.jsonl"), finishedCall("b_old", { ...at(40), cwd: "/x/b" }))
+      await runCli(home, ["reconcile"], { env })
+      writeLines(join(project, "b-new.jsonl"), finishedCall("b", { ...at(0), cwd: "/x/b" }))
+      assert.deepInclude(await unused("--project", "/x/b"), { reason: "coverage too low", coverage: 0 })
+      assert.deepInclude(await unused("--project", "/somewhere"), { verdict: "enough", coverage: 1 })
+    })
+
+    it("says when a tool without calls was called last, and on what that rests", async () => {
+      const { home, env, search } = weekly()
+      await runCli(home, ["reconcile"], { env })
+      const known = await runCli(home, ["tool", search.name, "--all-projects"], { env })
+      assert.match(lines(known.stdout)[2] ?? "", /^It was called last 40 days ago; look further back with --since/)
+      const unknown = await runCli(home, ["tool", "Nothing", "--all-projects"], { env })
+      assert.match(lines(unknown.stdout)[2] ?? "", /^`tooltrail tools --all-projects` lists/)
+      const none = await runCli(home, ["top", "--by", "server", "--all-projects"], { env })
+      assert.match(
+        none.stdout,
+        /^No calls with a server in the last 7 days in any project\.\nCalls are recorded since .*100% of the 70 calls .*\nLook further back with --since 1y\. `tooltrail status`/,
+      )
+      const far = await runCli(home, ["top", "--by", "target", "--all-projects", "--since", "2y"], { env })
+      assert.notInclude(far.stdout, "Look")
+    })
+  })
+
+  it("leaves pruned calls out", async () => {
+    const { home, env, project } = freshMachine()
+    await runCli(home, ["reconcile"], { env })
+    await runCli(home, ["prune", "--older-than", "30d"], { env })
+    const { stdout } = await runCli(home, ["coverage", "--since", "20y"], { env })
+    assert.match(
+      stdout,
+      /^No transcript shows a call in the last 20 years\.\nCalls before \d{4}-\d\d-\d\d are pruned, and left out\.\n$/,
+    )
+    writeLines(join(project, "new.jsonl"), finishedCall("new", { millis: Date.now() - 60_000 }))
+    const later = await runCli(home, ["coverage", "--since", "20y"], { env })
+    assert.match(later.stdout, /^0 of 1 call recorded.*\n[\s\S]*\nCalls before \d{4}-\d\d-\d\d are pruned/)
+    const since = await runCli(home, ["coverage", "--json"], { env })
+    assert.deepInclude(JSON.parse(since.stdout), { calls: 1, pruned_before: null })
   })
 
   it("tells the count of each tool that it names, however long the names are", async () => {

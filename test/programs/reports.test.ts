@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import type { Evidence } from "../../src/domain/Evidence.ts"
+import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import type { Timestamp } from "../../src/domain/Timestamp.ts"
 import { explainEvidence } from "../../src/programs/cli/explainEvidence.ts"
 import { projectNames } from "../../src/programs/cli/projectNames.ts"
@@ -308,11 +309,16 @@ describe("what a verdict rests on", () => {
       "Calls are recorded since then, how many of all there were is not known.",
     ],
     [
-      { verdict: "enough", observedFrom, coverage: Option.some(0.9989) },
-      "Calls are recorded since then, 99.8% of those of the last 30 days.",
+      { verdict: "enough", observedFrom, coverage: Option.some({ share: 0.9989, calls: 9990, from: observedFrom }) },
+      "Calls are recorded since then, 99.8% of the 9990 calls that transcripts show since then.",
     ],
     [
-      { verdict: "not enough", reason: "coverage too low", observedFrom, coverage: 0.94999 },
+      {
+        verdict: "not enough",
+        reason: "coverage too low",
+        observedFrom,
+        coverage: { share: 0.94999, calls: 9990, from: observedFrom },
+      },
       "Not enough evidence yet: 94.9% of the calls of the last 30 days are recorded, 95% are needed.",
     ],
     [
@@ -320,9 +326,30 @@ describe("what a verdict rests on", () => {
       "Not enough evidence yet: the first call here was recorded then, less than 30 days ago.",
     ],
     [{ verdict: "not enough", reason: "nothing recorded" }, "Not enough evidence yet: no call is recorded here."],
+    [
+      {
+        verdict: "not enough",
+        reason: "gap in the record",
+        observedFrom,
+        gap: { from: "2026-10-25", until: "2026-11-02", days: 9 },
+      },
+      "Not enough evidence yet: no call is recorded from 2026-10-25 to 2026-11-02, 9 days, and no transcript tells whether there was any.",
+    ],
   ])("%j", (evidence, expected) => {
-    const words = { period: "30 days", where: "here", time: () => "then" }
+    const words = { period: "30 days", scope: { selection: projectA.hash, description: "here" }, time: () => "then" }
     assert.strictEqual(explainEvidence(evidence, words)[0], expected)
+  })
+
+  it("is looked for elsewhere only where it was not looked for everywhere", () => {
+    for (const reason of ["nothing recorded", "span too short"] as const) {
+      const hint = (selection: ProjectSelection) =>
+        explainEvidence(
+          { verdict: "not enough", reason, observedFrom },
+          { period: "30 days", scope: { selection, description: "here" }, time: () => "then" },
+        )[1]
+      assert.include(hint(projectA.hash), "--all-projects")
+      assert.notInclude(hint(AllProjects), "--all-projects")
+    }
   })
 })
 

@@ -21,8 +21,10 @@ const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): R
 }
 
 const render = (coverage: MeasuredCoverage, period: string, view: View): string => {
+  const pruned = Option.map(coverage.prunedBefore, (day) => `Calls before ${day} are pruned, and left out.`)
   if (Option.isNone(coverage.span)) {
-    return renderNone(`No transcript shows a call in the last ${period}.`, "Look further back with --since.", view)
+    const hint = Option.getOrElse(pruned, () => "Look further back with --since.")
+    return renderNone(`No transcript shows a call in the last ${period}.`, hint, view)
   }
   const { from, until } = coverage.span.value
   const recorded = coverage.calls - coverage.missing
@@ -35,6 +37,7 @@ const render = (coverage: MeasuredCoverage, period: string, view: View): string 
   ]
   return [
     ...lines.filter((parts) => parts.length > 0).map((parts) => sentence(parts, view)),
+    ...Option.toArray(pruned),
     ...(coverage.missing > 0 ? ["`tooltrail reconcile` records what is missing."] : []),
   ].join("\n")
 }
@@ -60,6 +63,7 @@ export const coverage = Command.make("coverage", { since, json, utc }, ({ since,
             transcripts: answer.transcripts,
             first_call: Option.getOrNull(Option.map(answer.span, ({ from }) => from)),
             last_call: Option.getOrNull(Option.map(answer.span, ({ until }) => until)),
+            pruned_before: Option.getOrNull(answer.prunedBefore),
             unreadable: answer.unreadable.map(({ path, reason }) => ({ path, reason })),
           },
     render: (answer, view) => render(answer, format(since), view),

@@ -7,13 +7,15 @@ import type { NeighbourCount } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
-import { answer, resolveScope } from "./answer.ts"
+import { type GatheredEvidence, gatherEvidence } from "../gatherEvidence.ts"
+import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
+import { renderAbsence } from "./explainEvidence.ts"
 import { argument, folder, json, since, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
 import { renderDetails } from "./text.ts"
-import { describeWindow, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
+import { describeWindow, namedCounts, renderUsage } from "./usageTable.ts"
 
 const name = argument("name", "The tool's name as the agent calls it.")
 
@@ -21,16 +23,37 @@ const name = argument("name", "The tool's name as the agent calls it.")
 const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
   namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
+/** What else is known of a tool that has no calls in the window. */
+const whatIsKnown = (name: string, { coverage, registry }: GatheredEvidence, view: View): string => {
+  const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
+  if (missing !== undefined) {
+    return `Transcripts show ${counted(missing.calls, "call")} of it; \`tooltrail reconcile\` records what is missing.`
+  }
+  const rows = registry.filter((row) => row.name === name && row.last_used_at !== null)
+  const last = rows
+    .flatMap(({ last_used_at }) => last_used_at ?? [])
+    .sort()
+    .at(-1)
+  return last === undefined
+    ? "`tooltrail tools --all-projects` lists the names of all tools that were ever called."
+    : `It was called last ${view.time(last)}; look further back with --since, or everywhere with --all-projects.`
+}
+
 export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
       const scope = yield* resolveScope(folder)
       const reports = yield* UsageReports
       const projects = yield* Projects
+      const report = yield* reports.getToolReport(name, scope.selection, since)
       return {
         scope,
-        report: yield* reports.getToolReport(name, scope.selection, since),
+        report,
         projects: yield* projects.getAll,
+        absence:
+          Option.isNone(report) && !output.json
+            ? Option.some(yield* gatherEvidence(scope.selection, since))
+            : Option.none(),
       }
     }),
     toJson: (answer) => {
@@ -46,16 +69,18 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         targets: countsToJson("target", targets),
       }
     },
-    render: ({ scope, report, projects }, view) => {
+    render: ({ scope, report, projects, absence }, view) => {
       const period = `in the last ${format(since)} ${scope.description}`
-      if (Option.isNone(report)) {
-        return renderNone(
+      if (Option.isSome(absence)) {
+        const { evidence } = absence.value
+        return renderAbsence(
           `No calls of ${name} ${period}.`,
-          "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
+          whatIsKnown(name, absence.value, view),
+          { evidence, period: format(since), scope },
           view,
         )
       }
-      const { span, row, days, before, after, ...where } = report.value
+      const { span, row, days, before, after, ...where } = Option.getOrThrow(report)
       return [
         renderDetails(
           [

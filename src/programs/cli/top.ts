@@ -3,17 +3,19 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AllProjects } from "../../domain/Project.ts"
-import { format } from "../../domain/TimeWindow.ts"
+import { format, hours, type TimeWindow } from "../../domain/TimeWindow.ts"
 import { ReportDimension } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
-import { answer, resolveScope } from "./answer.ts"
+import { gatherEvidence } from "../gatherEvidence.ts"
+import { answer, resolveScope, type Scope } from "./answer.ts"
 import { described } from "./described.ts"
+import { renderAbsence } from "./explainEvidence.ts"
 import { folder, json, limit, since, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { rowToJson } from "./reportJson.ts"
 import { sentence } from "./text.ts"
-import { describeWindow, renderNone, renderUsage } from "./usageTable.ts"
+import { describeWindow, renderUsage } from "./usageTable.ts"
 
 const by = Options.choice("by", ReportDimension.literals).pipe(
   Options.withDescription(
@@ -21,6 +23,15 @@ const by = Options.choice("by", ReportDimension.literals).pipe(
   ),
   Options.withDefault("tool" as const),
 )
+
+const whereToLook = ({ selection }: Scope, since: TimeWindow): string => {
+  const furtherBack = hours(since) < 365 * 24 ? ["further back with --since 1y"] : []
+  const places = selection === AllProjects ? furtherBack : [...furtherBack, "everywhere with --all-projects"]
+  return [
+    ...(places.length > 0 ? [`Look ${places.join(", or ")}.`] : []),
+    "`tooltrail status` says whether the hook runs.",
+  ].join(" ")
+}
 
 export const top = Command.make(
   "top",
@@ -31,29 +42,28 @@ export const top = Command.make(
         const scope = yield* resolveScope(folder)
         const reports = yield* UsageReports
         const projects = yield* Projects
+        const report = yield* reports.getReport(by, scope.selection, since)
+        const isEmpty = Option.match(report, { onNone: () => true, onSome: ({ rows }) => rows.length === 0 })
         return {
           scope,
-          report: yield* reports.getReport(by, scope.selection, since),
+          report,
           projects: yield* projects.getAll,
+          absence: isEmpty && !output.json ? Option.some(yield* gatherEvidence(scope.selection, since)) : Option.none(),
         }
       }),
       toJson: (answer) =>
         answer === undefined || Option.isNone(answer.report)
           ? []
           : answer.report.value.rows.slice(0, limit).map((row) => rowToJson(by, row, answer.projects)),
-      render: ({ scope, report, projects }, view) => {
+      render: ({ scope, report, projects, absence }, view) => {
         const period = `in the last ${format(since)} ${scope.description}`
-        const rows = Option.match(report, { onNone: () => [], onSome: ({ rows }) => rows.slice(0, limit) })
-        if (Option.isNone(report) || rows.length === 0) {
-          return renderNone(
-            `No calls ${by === "tool" ? "" : `with a ${by} `}${period}.`,
-            scope.selection === AllProjects
-              ? "Look further back with --since 1y; `tooltrail status` says whether the hook runs."
-              : "Look further back with --since 30d, or everywhere with --all-projects.",
-            view,
-          )
+        if (Option.isSome(absence)) {
+          const what = `No calls ${by === "tool" ? "" : `with a ${by} `}${period}.`
+          const { evidence } = absence.value
+          return renderAbsence(what, whereToLook(scope, since), { evidence, period: format(since), scope }, view)
         }
-        const { span, total } = report.value
+        const { span, total, ...all } = Option.getOrThrow(report)
+        const rows = all.rows.slice(0, limit)
         const nameOf = by === "project" ? projectNames(projects) : undefined
         return [
           sentence(describeWindow(total, period, since, view), view),

@@ -1,17 +1,11 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { recordedShare } from "../../domain/Coverage.ts"
-import { COVERAGE_NEEDED, type Evidence, judgeEvidence } from "../../domain/Evidence.ts"
+import { COVERAGE_NEEDED, type Evidence, type KnownCoverage } from "../../domain/Evidence.ts"
 import { findUnused, type Unused } from "../../domain/findUnused.ts"
-import { AllProjects } from "../../domain/Project.ts"
-import type { Timestamp } from "../../domain/Timestamp.ts"
-import { cutoff, format } from "../../domain/TimeWindow.ts"
-import type { ToolRegistryRow } from "../../domain/Tool.ts"
-import { ToolRegistry } from "../../services/ToolRegistry.ts"
-import { UsageReports } from "../../services/UsageReports.ts"
+import { format } from "../../domain/TimeWindow.ts"
 import { counted } from "../counted.ts"
-import { measureCoverage } from "../coverage.ts"
+import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
 import { explainEvidence } from "./explainEvidence.ts"
@@ -21,15 +15,6 @@ import { paragraph } from "./text.ts"
 import { renderNone } from "./usageTable.ts"
 
 const since = sinceOr("30d")
-
-/** Of any tool, in any project. */
-const lastUse = (known: ReadonlyArray<ToolRegistryRow>): Option.Option<Timestamp> =>
-  Option.fromNullable(
-    known
-      .flatMap(({ last_used_at }) => last_used_at ?? [])
-      .sort()
-      .at(-1),
-  )
 
 const kinds: Partial<Record<Unused["type"], string>> = {
   mcp_server: "MCP server",
@@ -56,6 +41,11 @@ const renderUnused = (rows: ReadonlyArray<Unused>, view: View): string =>
     view,
   )
 
+const coverageOf = (evidence: Evidence): KnownCoverage | null => {
+  if (evidence.verdict === "enough") return Option.getOrNull(evidence.coverage)
+  return "coverage" in evidence ? evidence.coverage : null
+}
+
 /** One shape, whatever the verdict; without enough evidence nothing is called unused. */
 const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyArray<Unused>) => ({
   verdict: evidence.verdict,
@@ -63,12 +53,8 @@ const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyAr
   window_start: windowStart,
   observed_from: "observedFrom" in evidence ? evidence.observedFrom : null,
   observed_until: "observedUntil" in evidence ? evidence.observedUntil : null,
-  coverage:
-    evidence.verdict === "enough"
-      ? Option.getOrNull(evidence.coverage)
-      : "coverage" in evidence
-        ? evidence.coverage
-        : null,
+  coverage: coverageOf(evidence)?.share ?? null,
+  coverage_from: coverageOf(evidence)?.from ?? null,
   coverage_needed: COVERAGE_NEEDED,
   unused: evidence.verdict === "enough" ? rows : null,
 })
@@ -79,18 +65,10 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
   answer(output, {
     ask: Effect.gen(function* () {
       const scope = yield* resolveScope(folder)
-      const reports = yield* UsageReports
-      const registry = yield* ToolRegistry
-      const windowStart = yield* cutoff(since)
-      const observedFrom = yield* reports.getObservedFrom(scope.selection)
-      const coverage = Option.fromNullable(recordedShare(yield* measureCoverage(windowStart)))
-      const known = yield* registry.getAvailableForSession(AllProjects)
-      return {
-        scope,
-        windowStart,
-        evidence: judgeEvidence({ observedFrom, observedUntil: lastUse(known), windowStart, coverage }),
-        rows: findUnused(known, scope.selection, windowStart),
-      }
+      const { windowStart, evidence, coverage, registry } = yield* gatherEvidence(scope.selection, since)
+      // What is not recorded yet was called all the same.
+      const missing = new Set(coverage.missing_tools.map(({ tool_name }) => tool_name))
+      return { scope, windowStart, evidence, rows: findUnused(registry, scope.selection, windowStart, missing) }
     }),
     toJson: (answer) =>
       answer === undefined
@@ -98,11 +76,7 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
         : toJson(answer.evidence, answer.windowStart, answer.rows),
     render: ({ scope, evidence, rows }, view) => {
       const period = `in the last ${format(since)} ${scope.description}`
-      const [what, hint] = explainEvidence(evidence, {
-        period: format(since),
-        where: scope.description,
-        time: view.time,
-      })
+      const [what, hint] = explainEvidence(evidence, { period: format(since), scope, time: view.time })
       if (evidence.verdict === "not enough") return renderNone(what, hint, view)
       return rows.length === 0
         ? renderNone(`Every known tool was called ${period}.`, what, view)
