@@ -55,7 +55,8 @@ export const finishImport = Effect.fn("finishImport")(function* (
       ...appended.summary,
       recorded: recorded - known,
       already_known: already_known + known,
-      seconds: seconds + Duration.toSeconds(took),
+      // Whole milliseconds, as of any import.
+      seconds: Math.round((seconds + Duration.toSeconds(took)) * 1000) / 1000,
     },
   }
 })
