@@ -220,9 +220,8 @@ const FIXED = `
   CREATE INDEX idx_tool_usage_events_session ON tool_usage_events(session_id) WHERE session_id IS NOT NULL;
   CREATE INDEX idx_tool_usage_events_project_time ON tool_usage_events(project_hash, created_at DESC);`
 
-const openPlain = (name, schema, vacuum = "NONE") => {
+const openPlain = (name, schema) => {
   const database = new Database(resolve(scratch, name))
-  database.pragma(`auto_vacuum = ${vacuum}`)
   database.pragma("journal_mode = WAL")
   database.pragma("synchronous = NORMAL")
   database.exec(schema)
@@ -308,8 +307,8 @@ const uses = bulk.map(({ tool, session, project, success, at, id, duration, suba
 const ROUNDS = 9
 
 // Many at once: a loop in one transaction into the same table and indexes, and what an import does, in turn.
-const loopRate = (name, vacuum) => {
-  const looped = openPlain(`${name}.db`, tableOf(small), vacuum)
+const loopRate = (round) => {
+  const looped = openPlain(`looped-${round}.db`, tableOf(small))
   const insert = looped.prepare(INSERT)
   const started = performance.now()
   insertAll(looped, insert)
@@ -343,10 +342,9 @@ const inDraft = Effect.flatMap(StoreDraft, ({ append, finish }) =>
   ),
 ).pipe(Effect.provide(StoreDraftLive))
 
-const rates = { looped: [], loopedAsStore: [], imported: [], appended: [] }
+const rates = { looped: [], imported: [], appended: [] }
 const ways = [
-  async (round) => rates.looped.push(loopRate(`looped-${round}`, "NONE")),
-  async (round) => rates.loopedAsStore.push(loopRate(`looped-as-store-${round}`, "INCREMENTAL")),
+  async (round) => rates.looped.push(loopRate(round)),
   async (round) => rates.imported.push(await importRate(`batched-${round}`, inBatches(recordToolUses))),
   async (round) => rates.appended.push(await importRate(`draft-${round}`, inDraft)),
 ]
@@ -437,7 +435,6 @@ const plainRate = median(rates.looped)
 const drained = (name) => SPOOLED / median(spoolTimes[name])
 for (const [label, rate] of [
   ["plain loop in one transaction, same indexes", plainRate],
-  ["the same in a file that can give space back, as a store can", median(rates.loopedAsStore)],
   ["import into a store: recordToolUses in batches of 8,000", median(rates.imported)],
   ["import into a new store: a draft of the same batches, finished", median(rates.appended)],
   [`plain loop over a spool of ${SPOOLED}, which reads and removes its files`, drained("looped")],
