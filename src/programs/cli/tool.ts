@@ -2,13 +2,15 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AllProjects } from "../../domain/Project.ts"
+import type { Timestamp } from "../../domain/Timestamp.ts"
 import { format } from "../../domain/TimeWindow.ts"
+import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import type { NeighbourCount } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
 import { type GatheredEvidence, gatherEvidence } from "../gatherEvidence.ts"
-import { answer, resolveScope, type View } from "./answer.ts"
+import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./described.ts"
 import { renderAbsence } from "./explainEvidence.ts"
 import { argument, folder, json, since, utc } from "./options.ts"
@@ -23,20 +25,26 @@ const name = argument("name", "The tool's name as the agent calls it.")
 const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
   namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
+const lastUse = (rows: ReadonlyArray<ToolRegistryRow>): Timestamp | undefined =>
+  rows
+    .flatMap(({ last_used_at }) => last_used_at ?? [])
+    .sort()
+    .at(-1)
+
 /** What else is known of a tool that has no calls in the window. */
-const whatIsKnown = (name: string, { coverage, registry }: GatheredEvidence, view: View): string => {
+const whatIsKnown = (name: string, scope: Scope, { coverage, registry }: GatheredEvidence, view: View): string => {
   const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
   if (missing !== undefined) {
     return `Transcripts show ${counted(missing.calls, "call")} of it; \`tooltrail reconcile\` records what is missing.`
   }
-  const rows = registry.filter((row) => row.name === name && row.last_used_at !== null)
-  const last = rows
-    .flatMap(({ last_used_at }) => last_used_at ?? [])
-    .sort()
-    .at(-1)
+  const rows = registry.filter((row) => row.name === name)
+  const isHere = (row: ToolRegistryRow) => scope.selection === AllProjects || row.project_hash === scope.selection
+  const lastHere = lastUse(rows.filter(isHere))
+  if (lastHere !== undefined) return `It was called last ${view.time(lastHere)}; look further back with --since.`
+  const last = lastUse(rows)
   return last === undefined
     ? "`tooltrail tools --all-projects` lists the names of all tools that were ever called."
-    : `It was called last ${view.time(last)}; look further back with --since, or everywhere with --all-projects.`
+    : `It was called in another project, last ${view.time(last)}; look everywhere with --all-projects.`
 }
 
 export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>
@@ -75,7 +83,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         const { evidence } = absence.value
         return renderAbsence(
           `No calls of ${name} ${period}.`,
-          whatIsKnown(name, absence.value, view),
+          whatIsKnown(name, scope, absence.value, view),
           { evidence, period: format(since), scope },
           view,
         )
