@@ -252,7 +252,10 @@ describe("reconciling", () => {
       const known = await runCli(home, ["tool", search.name, "--all-projects"], { env })
       assert.strictEqual(lines(known.stdout)[2], "It was called last 40 days ago; look further back with --since.")
       const elsewhere = await runCli(home, ["tool", search.name, "--project", "/x/b"], { env })
-      assert.match(lines(elsewhere.stdout)[2] ?? "", /^It was called in another project, last 40 days ago; look everywh/)
+      assert.match(
+        lines(elsewhere.stdout)[2] ?? "",
+        /^It was called in another project, last 40 days ago; look everywh/,
+      )
       const unknown = await runCli(home, ["tool", "Nothing", "--all-projects"], { env })
       assert.match(lines(unknown.stdout)[2] ?? "", /^`tooltrail tools --all-projects` lists/)
       const none = await runCli(home, ["top", "--by", "server", "--all-projects"], { env })
