@@ -21,7 +21,17 @@ export const makeToolRegistry = Effect.gen(function* () {
 
     recordAll: Effect.fn("ToolRegistry.recordAll")(function* (uses) {
       const writtenAt = yield* now
-      yield* countUses(uses.map((counted) => ({ ...counted, writtenAt, hasEvent: true })))
+      // A spread of each takes ten times as long.
+      yield* countUses(
+        uses.map(({ tool, count, firstUsedAt, lastUsedAt }) => ({
+          tool,
+          count,
+          firstUsedAt,
+          lastUsedAt,
+          writtenAt,
+          hasEvent: true,
+        })),
+      )
     }, failingTo("count the uses of tools")),
 
     getAvailableForSession: (project) => Effect.flatMap(queries, (read) => read.getAvailableForSession(project)),
