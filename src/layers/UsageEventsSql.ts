@@ -23,6 +23,8 @@ export const makeUsageEvents = Effect.gen(function* () {
 
   const batches = onDemand(() => import("./usageBatches.ts").then((module) => module.makeUsageBatches(sql)))
 
+  const identify = onDemand(() => import("./identifyHookCalls.ts").then((module) => module.makeIdentifyHookCalls(sql)))
+
   return UsageEvents.of({
     // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
     insert: (use) =>
@@ -32,6 +34,7 @@ export const makeUsageEvents = Effect.gen(function* () {
       ),
 
     insertAll: (uses) => Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
+    identifyHookCalls: (uses) => Effect.flatMap(identify, (identifyCalls) => identifyCalls(uses)),
     getSources: (...question) => Effect.flatMap(queries, (read) => read.getSources(...question)),
     getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
     getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),

@@ -11,7 +11,7 @@ import type { Projects } from "../services/Projects.ts"
 import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
-import type { UsageEvents } from "../services/UsageEvents.ts"
+import { UsageEvents } from "../services/UsageEvents.ts"
 import { readTranscripts } from "./readTranscripts.ts"
 import { recordToolUses } from "./recordToolUses.ts"
 
@@ -36,7 +36,13 @@ export interface Pace<R> {
 export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
   batchMillis: 80,
   pauseMillis: 30,
-  record: (pieces) => recordToolUses([...pieces].flat()),
+  record: (pieces) =>
+    Effect.gen(function* () {
+      const { identifyHookCalls } = yield* UsageEvents
+      const uses = [...pieces].flat()
+      yield* identifyHookCalls(uses)
+      return yield* recordToolUses(uses)
+    }),
 }
 
 /** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */

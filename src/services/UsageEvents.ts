@@ -19,6 +19,13 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     /** Inserts many, in their order. Returns those that were not known yet. To be run in a transaction. */
     readonly insertAll: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<ReadonlyArray<ToolUse>, PersistenceError>
 
+    /**
+     * Some headless versions of Claude Code give the hook no tool-use id. Events of the hook get that of the call which a
+     * transcript shows: of the same agent, session and tool, and at most five seconds apart. To be run in a transaction, before
+     * the transcripts' calls are inserted, which are known by it then.
+     */
+    readonly identifyHookCalls: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
+
     /** Where the events of these calls came from, by tool-use id. Calls without an event are left out. */
     readonly getSources: (
       agent: string,

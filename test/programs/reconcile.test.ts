@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import { lines, runCli, runHook, startServer, temporaryFolder } from "../support/processes.ts"
-import { readStore, totals } from "../support/store.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
 import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
 interface Call {
@@ -266,6 +266,52 @@ describe("reconciling", () => {
       const far = await runCli(home, ["top", "--by", "target", "--all-projects", "--since", "2y"], { env })
       assert.notInclude(far.stdout, "Look")
     })
+  })
+
+  it("knows a call again that the hook told of without an id", async () => {
+    const { home, env, project } = freshMachine()
+    await runCli(home, ["reconcile"], { env })
+    const told = (session_id: string, tool_name: string) =>
+      runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", session_id, tool_name, cwd: "/somewhere" }), {
+        env,
+      })
+    for (const [session, tool] of [
+      ["s1", "Bash"],
+      ["s1", "Bash"],
+      ["s1", "Read"],
+      ["s2", "Bash"],
+    ] as const)
+      await told(session, tool)
+    changeStore(
+      home,
+      `UPDATE tool_usage_events SET created_at = datetime('now', iif(tool_name = 'Read', '-7 seconds', '-1 seconds'))
+       WHERE session_id IN ('s1', 's2')`,
+    )
+    const now = Date.now()
+    const shown = (id: string, name: string, millis = now - 1500) =>
+      finishedCall(id, { name, cwd: "/somewhere", millis })
+    writeLines(
+      join(project, "s1.jsonl"),
+      [shown("a", "Bash"), shown("b", "Bash"), shown("c", "Bash"), shown("d", "Read")].flat(),
+    )
+    const { stdout } = await runCli(home, ["reconcile", "--json"], { env })
+    assert.deepInclude(JSON.parse(stdout), { calls_found: 4, recorded: 2, already_known: 2 })
+    const rows = readStore(home, (all) =>
+      all(`
+        SELECT session_id, tool_name, source, tool_use_id IS NOT NULL AS is_known, count(*) AS calls FROM tool_usage_events
+        WHERE created_at > '2026' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4`),
+    )
+    assert.deepStrictEqual(rows.map(Object.values), [
+      ["s1", "Bash", "hook", 1, 2],
+      ["s1", "Bash", "transcript", 1, 1],
+      // Too far apart.
+      ["s1", "Read", "hook", 0, 1],
+      ["s1", "Read", "transcript", 1, 1],
+      ["s2", "Bash", "hook", 0, 1],
+    ])
+    const coverage = await runCli(home, ["coverage", "--json"], { env })
+    assert.deepInclude(JSON.parse(coverage.stdout), { calls: 4, as_they_happened: 2, reconciled: 2, missing: 0 })
+    assert.deepInclude(totals(home), { events: 43, aggregate: 43 })
   })
 
   it("leaves pruned calls out", async () => {
