@@ -7,7 +7,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
 import { type TranscriptPlace, Transcripts } from "../../services/Transcripts.ts"
@@ -22,11 +21,28 @@ const AHEAD = 12
 /** Nearly all that it makes is garbage at once, and needs little room. */
 const YOUNG_MEGABYTES = 9
 
+/** So many keep it from waiting for the next. */
+const ENOUGH = 2
+
+/** A thread that is busy for a smaller part of the time waits for the other. */
+const BUSY = 0.1
+
+/** Makes a function that tells whether this thread did nearly nothing since it was asked last. */
+const makeIsIdle = () => {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const present = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(present, last)
+    last = present
+    return utilization < BUSY
+  }
+}
+
 type Pool = Worker.WorkerPool<ReadRequest, ReadAnswer, never>
 
 /**
- * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, this
- * one reads as well. This one alone reads while that one starts, which it does where there are more than `fewBytes` to read, and
+ * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, or this
+ * one nothing, this one reads as well. This one alone reads while that one starts, which it does where there are more than `fewBytes` to read, and
  * where it does not start: its file `program` may be missing.
  */
 export const TranscriptsInWorker = (
@@ -38,7 +54,6 @@ export const TranscriptsInWorker = (
     Effect.gen(function* () {
       const here = yield* Transcripts
       if (!existsSync(program)) return here
-      const permits = yield* Effect.makeSemaphore(AHEAD)
       const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
       const context = yield* Effect.context<Worker.WorkerManager | Worker.Spawner | Scope.Scope>()
       const started = yield* Deferred.make<Pool>()
@@ -60,12 +75,21 @@ export const TranscriptsInWorker = (
           ),
         )
 
-      /** With the worker, or here where that has enough to do. */
+      const requests = { open: 0 }
+      const isIdle = makeIsIdle()
+
+      /** With the worker; or here, where that has all that it may have, or enough while this thread waits for it. */
       const readWith = (worker: Pool, places: ReadonlyArray<TranscriptPlace>) =>
-        Effect.flatMap(
-          permits.withPermitsIfAvailable(1)(readThere(worker, places)),
-          Option.match({ onSome: Effect.succeed, onNone: () => inTurn(here.readEach(places)) }),
-        )
+        Effect.suspend(() => {
+          const isIdleHere = isIdle()
+          return requests.open >= AHEAD || (requests.open >= ENOUGH && isIdleHere)
+            ? inTurn(here.readEach(places))
+            : Effect.acquireUseRelease(
+                Effect.sync(() => requests.open++),
+                () => readThere(worker, places),
+                () => Effect.sync(() => requests.open--),
+              )
+        })
 
       /**
        * While the worker starts. That it has started is heard between two turns; what is read at the same time is in memory at
