@@ -42,8 +42,8 @@ type Pool = Worker.WorkerPool<ReadRequest, ReadAnswer, never>
 
 /**
  * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, or this
- * one nothing, this one reads as well. This one alone reads while that one starts, which it does where there are more than `fewBytes` to read, and
- * where it does not start: its file `program` may be missing.
+ * one nothing, this one reads as well. This one alone reads while that one starts, which it does where there are more than
+ * `fewBytes` to read, and where it does not start: its file `program` may be missing.
  */
 export const TranscriptsInWorker = (
   program: string,
