@@ -91,9 +91,8 @@ const asServer = (segment: string, tools: ReadonlyArray<Known>): Unused => {
 
 /**
  * The tools in scope that were not called since `windowStart`, by the whole registry and by what else is known to have been
- * called: MCP servers first, then plugins',
- * skills, the rest; among equals the never and the longest not used first, then by name. A server is one entry where none of
- * its tools was called.
+ * called: MCP servers first, then plugins', skills, the rest; among equals the never and the longest not used first, then by
+ * name. A server is one entry where none of its tools was called.
  */
 export const findUnused = (
   registry: ReadonlyArray<ToolRegistryRow>,

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { recordedShare } from "../domain/Coverage.ts"
 import { type Evidence, judgeEvidence, type KnownCoverage } from "../domain/Evidence.ts"
+import { lastUse } from "../domain/lastUse.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
@@ -21,15 +22,6 @@ export interface GatheredEvidence {
   /** All tools that are known, of all projects. */
   readonly registry: ReadonlyArray<ToolRegistryRow>
 }
-
-/** Of any tool, in any project. */
-const lastUse = (registry: ReadonlyArray<ToolRegistryRow>): Option.Option<Timestamp> =>
-  Option.fromNullable(
-    registry
-      .flatMap(({ last_used_at }) => last_used_at ?? [])
-      .sort()
-      .at(-1),
-  )
 
 const known = (coverage: MeasuredCoverage): Option.Option<KnownCoverage> =>
   Option.flatMap(Option.fromNullable(recordedShare(coverage)), (share) =>

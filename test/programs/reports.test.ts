@@ -333,7 +333,7 @@ describe("what a verdict rests on", () => {
         observedFrom,
         gap: { from: "2026-10-25", until: "2026-11-02", days: 9 },
       },
-      "Not enough evidence yet: no call is recorded from 2026-10-25 to 2026-11-02, 9 days, and no transcript tells whether there was any.",
+      "Not enough evidence yet: no call is recorded from 2026-10-25 to 2026-11-02, 9 days, and no transcript covers that time.",
     ],
   ])("%j", (evidence, expected) => {
     const words = { period: "30 days", scope: { selection: projectA.hash, description: "here" }, time: () => "then" }

@@ -6,7 +6,8 @@ import { counted } from "../counted.ts"
 import type { Scope, View } from "./answer.ts"
 import { paragraph } from "./text.ts"
 
-const STATUS = "`tooltrail status` says whether the hook runs."
+/** What to look at where calls are missed. */
+export const STATUS = "`tooltrail status` says whether the hook runs."
 
 /** A share from 0 to 1 with one decimal, cut, so that it never looks better than it is: `94.9%`. */
 const precisely = (share: number): string => `${Math.floor(share * 1000) / 10}%`
@@ -64,7 +65,7 @@ export const explainEvidence = (
     case "gap in the record": {
       const { from, until, days } = evidence.gap
       return [
-        `${notEnough} no call is recorded from ${from} to ${until}, ${counted(days, "day")}, and no transcript tells whether there was any.`,
+        `${notEnough} no call is recorded from ${from} to ${until}, ${counted(days, "day")}, and no transcript covers that time.`,
         `Look at a shorter time with --since; ${STATUS}`,
       ]
     }

@@ -1,8 +1,8 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { lastUse } from "../../domain/lastUse.ts"
 import { AllProjects } from "../../domain/Project.ts"
-import type { Timestamp } from "../../domain/Timestamp.ts"
 import { format } from "../../domain/TimeWindow.ts"
 import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import type { NeighbourCount } from "../../domain/UsageReport.ts"
@@ -25,12 +25,6 @@ const name = argument("name", "The tool's name as the agent calls it.")
 const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
   namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
-const lastUse = (rows: ReadonlyArray<ToolRegistryRow>): Timestamp | undefined =>
-  rows
-    .flatMap(({ last_used_at }) => last_used_at ?? [])
-    .sort()
-    .at(-1)
-
 /** What else is known of a tool that has no calls in the window. */
 const whatIsKnown = (name: string, scope: Scope, { coverage, registry }: GatheredEvidence, view: View): string => {
   const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
@@ -40,11 +34,13 @@ const whatIsKnown = (name: string, scope: Scope, { coverage, registry }: Gathere
   const rows = registry.filter((row) => row.name === name)
   const isHere = (row: ToolRegistryRow) => scope.selection === AllProjects || row.project_hash === scope.selection
   const lastHere = lastUse(rows.filter(isHere))
-  if (lastHere !== undefined) return `It was called last ${view.time(lastHere)}; look further back with --since.`
-  const last = lastUse(rows)
-  return last === undefined
-    ? "`tooltrail tools --all-projects` lists the names of all tools that were ever called."
-    : `It was called in another project, last ${view.time(last)}; look everywhere with --all-projects.`
+  if (Option.isSome(lastHere)) {
+    return `It was called last ${view.time(lastHere.value)}; look further back with --since.`
+  }
+  return Option.match(lastUse(rows), {
+    onNone: () => "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
+    onSome: (last) => `It was called in another project, last ${view.time(last)}; look everywhere with --all-projects.`,
+  })
 }
 
 export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>

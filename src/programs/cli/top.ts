@@ -10,7 +10,7 @@ import { UsageReports } from "../../services/UsageReports.ts"
 import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type Scope } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence } from "./explainEvidence.ts"
+import { renderAbsence, STATUS } from "./explainEvidence.ts"
 import { folder, json, limit, since, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { rowToJson } from "./reportJson.ts"
@@ -27,10 +27,7 @@ const by = Options.choice("by", ReportDimension.literals).pipe(
 const whereToLook = ({ selection }: Scope, since: TimeWindow): string => {
   const furtherBack = hours(since) < 365 * 24 ? ["further back with --since 1y"] : []
   const places = selection === AllProjects ? furtherBack : [...furtherBack, "everywhere with --all-projects"]
-  return [
-    ...(places.length > 0 ? [`Look ${places.join(", or ")}.`] : []),
-    "`tooltrail status` says whether the hook runs.",
-  ].join(" ")
+  return [...(places.length > 0 ? [`Look ${places.join(", or ")}.`] : []), STATUS].join(" ")
 }
 
 export const top = Command.make(
