@@ -86,5 +86,6 @@ if (hook === undefined) {
   process.stdin.on("end", () => process.exit(0)).on("error", () => process.exit(0))
   process.stdin.resume()
 } else {
+  process.argv.push("--plugin")
   require(hook)
 }

@@ -15,7 +15,7 @@ import {
   listedEvents,
 } from "../domain/SettingsChange.ts"
 import { UnusableSettings } from "../domain/UnusableSettings.ts"
-import { AgentSettings, type SettingsFile, settingsScopes } from "../services/AgentSettings.ts"
+import { AgentSettings, type SettingsFile, type SettingsScope, settingsScopes } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
@@ -66,11 +66,14 @@ const make = Effect.gen(function* () {
 
   const token = knownToken(tokenPath(home))
 
-  const locate = Effect.fn("AgentSettings.locate")(function* (scope: SettingsFile["scope"]) {
-    if (scope === "user") return { scope, path: join(yield* claudeConfigFolder, "settings.json") }
-    const name = scope === "project" ? "settings.json" : "settings.local.json"
-    return { scope, path: join(yield* projectFolder, ".claude", name) }
-  })
+  const locateIn = <E>(scope: SettingsScope, project: Effect.Effect<string, E>) =>
+    Effect.gen(function* () {
+      if (scope === "user") return { scope, path: join(yield* claudeConfigFolder, "settings.json") }
+      const name = scope === "project" ? "settings.json" : "settings.local.json"
+      return { scope, path: join(yield* project, ".claude", name) }
+    })
+
+  const locate = Effect.fn("AgentSettings.locate")((scope: SettingsScope) => locateIn(scope, projectFolder))
 
   /** The file's content, and the path and mode it is written with. */
   const open = ({ path }: SettingsFile) =>
@@ -117,6 +120,10 @@ const make = Effect.gen(function* () {
     ),
 
     locate,
+
+    ofSession: Effect.fn("AgentSettings.ofSession")((folder) =>
+      Effect.forEach(settingsScopes, (scope) => locateIn(scope, Effect.succeed(folder))),
+    ),
 
     everywhere: Effect.gen(function* () {
       // Where the current folder is gone, there is no project either.

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { HookEnvironment } from "../layers/HookEnvironment.ts"
+import { onDemand } from "../layers/onDemand.ts"
 import { RecordingStoreLive } from "../layers/RecordingStore.ts"
 import { StderrLogger } from "../layers/StderrLogger.ts"
 import { readStandardInput, type UnreadableInput } from "../layers/standardInput.ts"
@@ -15,6 +16,9 @@ import { type ReceivedEvent, receiveHookEvent } from "./receiveHookEvent.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { spoolOnFailure } from "./spoolOnFailure.ts"
 import { startReconcile } from "./startReconcile.ts"
+
+/** The argument by which the plugin's script says that it is the one that starts the hook. */
+const AS_PLUGIN = "--plugin"
 
 const PATIENCE_SECONDS = 2
 const LARGEST_PAYLOAD_BYTES = 256 * 1024 * 1024
@@ -72,10 +76,20 @@ const receive = ({ text, oddities }: Payload) =>
     Effect.option,
   )
 
+const settingsEntry = onDemand(() => import("./settingsEntry.ts"))
+
+/** Two entries of one agent both tell of a call. By its id it is known again; one without is left by the plugin's entry to that in the settings. */
+const isLeftToSettings = ({ toolUseId, success }: ToolUse): Effect.Effect<boolean, never, Home> =>
+  toolUseId === null && process.argv.includes(AS_PLUGIN)
+    ? Effect.flatMap(settingsEntry, ({ hasSettingsEntry }) =>
+        hasSettingsEntry(success ? "PostToolUse" : "PostToolUseFailure"),
+      )
+    : Effect.succeed(false)
+
 const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
   switch (event._tag) {
     case "ToolUsed":
-      return record(event.use)
+      return Effect.unlessEffect(record(event.use), isLeftToSettings(event.use))
     case "SessionBoundary":
       return startReconcile
     case "OtherHookEvent":

@@ -49,6 +49,8 @@ export class AgentSettings extends Context.Tag("tooltrail/services/AgentSettings
     readonly agentFolder: Effect.Effect<Option.Option<string>, PersistenceError>
     /** The file of a scope, of the current folder's project. It need not be there. */
     readonly locate: (scope: SettingsScope) => Effect.Effect<SettingsFile, PersistenceError>
+    /** The files that a session started in this folder reads. They need not be there. */
+    readonly ofSession: (folder: string) => Effect.Effect<ReadonlyArray<SettingsFile>, PersistenceError>
     /** The files of all scopes here, and those elsewhere that were edited by `register` and not yet by `unregister`. */
     readonly everywhere: Effect.Effect<ReadonlyArray<SettingsFile>, PersistenceError>
     /** None where there is no file. */

@@ -75,6 +75,10 @@ const handlerOf = (folder: string, event = "PostToolUse"): Handler => {
   return handler
 }
 
+/** A call as some headless versions of Claude Code told of it. */
+const callWithoutId = (event: string) =>
+  JSON.stringify({ hook_event_name: event, session_id: "s", cwd: "/", tool_name: "Bash" })
+
 const quiet = ({ code, stdout, stderr }: Ended) => assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
 
 describe("the Claude Code plugin", () => {
@@ -186,6 +190,67 @@ describe("the Claude Code plugin", () => {
     }
     const { events, aggregate } = totals(home)
     assert.deepStrictEqual([events, aggregate], [8, 8])
+  })
+
+  it("leaves a call that has no id to a settings entry of the session, whichever its scope", async () => {
+    const folder = installPlugin()
+    for (const scope of ["user", "project", "local"]) {
+      const [home, person, project] = [join(temporaryFolder(), "home"), temporaryFolder(), temporaryFolder()]
+      await runCli(home, ["install", "--scope", scope], { env: { HOME: person }, cwd: project })
+      const file = { user: [person, "settings.json"], project: [project, "settings.json"] }[scope]
+      const [base, name] = file ?? [project, "settings.local.json"]
+      const settings = readJson<Hooks>(join(base as string, ".claude", name as string))
+      const env = {
+        CLAUDE_PLUGIN_ROOT: folder,
+        CLAUDE_PROJECT_DIR: project,
+        TOOLTRAIL_HOME: home,
+        PATH: nodeAlone(),
+        HOME: person,
+      }
+      for (const event of ["PostToolUse", "PostToolUse", "PostToolUseFailure"]) {
+        const handlers = [handlerOf(folder, event), settings.hooks[event]?.[0]?.hooks[0] as Handler]
+        const ended = await Promise.all(handlers.map((each) => start(each, env, callWithoutId(event))))
+        for (const each of ended) quiet(each)
+      }
+      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [3, 3], scope)
+    }
+  })
+
+  it("leaves a call that has no id to the server that a settings entry sends it to", async () => {
+    const folder = installPlugin()
+    const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+    await runCli(home, ["install", "--mode", "http"], { env: { HOME: person } })
+    const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
+    quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
+    assert.deepStrictEqual(
+      readdirSync(home).filter((name) => /\.db$|spool/.test(name)),
+      [],
+    )
+    quiet(await start(handlerOf(folder), env, hookPayload("a")))
+    assert.strictEqual(totals(home).events, 1)
+  })
+
+  it("records a call that has no id where no settings entry does", async () => {
+    const folder = installPlugin()
+    const elsewhere = temporaryFolder()
+    const settingsOf: ReadonlyArray<readonly [string, (settings: string, home: string) => string]> = [
+      ["of another project", () => "{}"],
+      ["unparsable", (settings) => settings.slice(1)],
+      ["without this event", (settings) => settings.replace('"PostToolUse"', '"PreToolUse"')],
+      ["for some tools only", (settings) => settings.replace('"hooks": [', '"matcher": "Read", "hooks": [')],
+      ["whose program is gone", (settings) => settings.replaceAll("tooltrail-hook.cjs", "gone/tooltrail-hook.cjs")],
+    ]
+    for (const [name, change] of settingsOf) {
+      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+      await runCli(home, ["install"], { env: { HOME: person } })
+      await runCli(home, ["install", "--scope", "project"], { env: { HOME: person }, cwd: elsewhere })
+      const path = join(person, ".claude", "settings.json")
+      writeFileSync(path, change(readFileSync(path, "utf8"), home))
+      const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
+      quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
+      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1], name)
+      assert.isFalse(existsSync(join(home, "tooltrail.log")), name)
+    }
   })
 
   it("costs little more than the hook itself", async () => {
