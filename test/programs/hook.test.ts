@@ -1,7 +1,18 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
 import {
   type Finished,
   hookProgram,
@@ -148,6 +159,34 @@ describe("the built hook", () => {
     assert.lengthOf(log, 1)
     assert.include(log[0], "could not insert the event of a Bash call")
     assert.strictEqual(statSync(join(home, "tooltrail.log")).mode & 0o777, 0o600)
+  })
+})
+
+describe("the built hook beside a program that writes much", () => {
+  const MUCH_BYTES = 5_000_000
+
+  /** Whether a hook has written the WAL back, where that grew so long ago. */
+  const isWrittenBack = async (home: string, agoSeconds: number) => {
+    const store = join(home, "tooltrail.db")
+    const database = new Database(store)
+    database.pragma("wal_autocheckpoint = 0")
+    database.exec(`CREATE TABLE much AS SELECT zeroblob(${MUCH_BYTES}) AS bytes`)
+    const written = new Date(Date.now() - agoSeconds * 1000)
+    utimesSync(`${store}-wal`, written, written)
+    quiet(await runHook(home, payload({ tool_use_id: "toolu_second" })))
+    const { size } = statSync(store)
+    assert.strictEqual(totals(home).events, 2)
+    database.close()
+    return size > MUCH_BYTES
+  }
+
+  it("leaves it to that one to write the WAL back", async () => {
+    // In a moment, which leaves a slow machine the time to start the hook.
+    assert.isFalse(await isWrittenBack(await usedHome(), -0.9))
+  })
+
+  it("writes it back where that one is gone", async () => {
+    assert.isTrue(await isWrittenBack(await usedHome(), 5))
   })
 })
 
