@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 
-const measurements = ["hook", "serve", "import", "scale"]
+const measurements = ["hook", "serve", "import", "beside", "scale"]
 const unlessTold = ["hook", "serve", "import"]
 
 const [name, ...args] = process.argv.slice(2)

@@ -10,14 +10,9 @@ import type { Projects } from "../services/Projects.ts"
 import { Spool } from "../services/Spool.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
+import { drainBatches, nextBatchSize } from "./batchSize.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { recordToolUses } from "./recordToolUses.ts"
-
-/** About how long a batch holds the write lock. */
-const BATCH_MILLIS = 80
-
-/** Calls of the first batch, of which nobody knows yet how long it takes, and of the smallest. */
-const FEWEST_CALLS = 200
 
 /** Fewer calls are recorded faster one by one. */
 const WORTH_BULK = 50
@@ -153,13 +148,12 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   const ledger = yield* DrainLedger
   const names = (yield* spool.list).slice(0, limit)
   let stored = 0
-  let size = FEWEST_CALLS
+  let size = drainBatches.fewest
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
     const { millis, settled, remembered, rejected, ...done } = yield* drainBatch(batch)
-    const fitting = Math.trunc((batch.length * BATCH_MILLIS) / Math.max(1, millis))
-    size = Math.max(FEWEST_CALLS, Math.min(2 * size, fitting))
+    size = nextBatchSize(drainBatches, batch.length, millis)
     stored += done.stored
     const [first] = rejected
     // A store that takes none at all is itself at fault.

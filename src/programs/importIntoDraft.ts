@@ -8,6 +8,7 @@ import type { Projects } from "../services/Projects.ts"
 import { StoreDraft } from "../services/StoreDraft.ts"
 import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, Transcripts } from "../services/Transcripts.ts"
+import { draftBatches } from "./batchSize.ts"
 import { type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
 import { rememberProjects } from "./rememberProjects.ts"
 
@@ -38,7 +39,7 @@ export const appendTranscripts = (
   ImportResult,
   PersistenceError,
   Transcripts | TranscriptLedger | DrainLedger | StoreDraft | Projects
-> => importTranscripts(found, listener, { batchMillis: 100, pauseMillis: 0, record: appendInPieces })
+> => importTranscripts(found, listener, { batches: draftBatches, pauseMillis: 0, record: appendInPieces })
 
 /** Finishes a store that transcripts were appended to. Returns what was done in all. */
 export const finishImport = Effect.fn("finishImport")(function* (

@@ -12,20 +12,17 @@ import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { type BatchLimits, importBatches, nextBatchSize } from "./batchSize.ts"
 import { readTranscripts } from "./readTranscripts.ts"
 import { recordToolUses } from "./recordToolUses.ts"
 
-/** Calls of a batch. Larger ones write fewer pages a call, and take more memory. */
-const FEWEST_CALLS = 1000
-const MOST_CALLS = 12_000
 /** As many as one statement takes. */
 const CALLS_PER_PIECE = 500
 const FILES_PER_BATCH = 1000
 
 /** How an import writes, and how it shares the store with hooks, which wait for their turn, and look for it now and then. */
 export interface Pace<R> {
-  /** About how long a batch holds the store. */
-  readonly batchMillis: number
+  readonly batches: BatchLimits
   /** How long the store is free between two batches. In this time an interrupt is heard as well. */
   readonly pauseMillis: number
   /** Stores the calls of a batch, and returns how many were not known yet. */
@@ -34,8 +31,8 @@ export interface Pace<R> {
 
 /** Leaves hooks their turn. */
 export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
-  batchMillis: 80,
-  pauseMillis: 30,
+  batches: importBatches,
+  pauseMillis: 60,
   record: (pieces) =>
     Effect.gen(function* () {
       const { identifyHookCalls } = yield* UsageEvents
@@ -130,15 +127,14 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   let waiting = 0
   let read = new Map<string, ReadTranscript>()
 
-  let batchSize = FEWEST_CALLS
+  let batchSize = pace.batches.fewest
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return
     const [took, recorded] = yield* pace
       .record(pieces(parts))
       .pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()])), atomically, Effect.timed)
-    const fitting = (waiting * pace.batchMillis) / Math.max(1, Duration.toMillis(took))
-    batchSize = Math.max(FEWEST_CALLS, Math.min(MOST_CALLS, 2 * batchSize, fitting))
+    batchSize = nextBatchSize(pace.batches, waiting, Duration.toMillis(took))
     done.recorded += recorded
     parts = []
     waiting = 0

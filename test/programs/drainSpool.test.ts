@@ -234,16 +234,16 @@ describe("drainSpool", () => {
     },
   )
 
-  it.effect("holds the store for about 80 ms at a time, however long a call takes", () => {
-    const home = spoolOf(manyCalls(1300))
+  it.effect("holds the store for about 160 ms at a time, however long a call takes", () => {
+    const home = spoolOf(manyCalls(2500))
     const sizes: Array<number> = []
     return Effect.gen(function* () {
       const slow = yield* watchedSpool((calls) => {
         sizes.push(calls)
         return TestClock.adjust(calls / 5)
       })
-      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 1300)
-      assert.deepStrictEqual(sizes, [200, 400, 400, 300])
+      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 2500)
+      assert.deepStrictEqual(sizes, [200, 800, 800, 700])
     }).pipe(Effect.provide(withHome(home)))
   })
 
