@@ -4,6 +4,7 @@ import { Worker as Thread } from "node:worker_threads"
 import * as Worker from "@effect/platform/Worker"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -18,32 +19,38 @@ const FEW_BYTES = 50_000_000
 /** Requests that the worker has at once, so that it has enough to do while this thread is busy. */
 const AHEAD = 12
 
+/** Requests that it has at once where this thread reads as well. */
+const AHEAD_OF_A_READER = 8
+
 /** Nearly all that it makes is garbage at once, and needs little room. */
 const YOUNG_MEGABYTES = 9
 
-/** So many keep it from waiting for the next. */
-const ENOUGH = 2
+/** Where this thread does something else than read for more of the time, it gains nothing by reading as well. */
+const BUSY = 0.7
 
-/** A thread that is busy for a smaller part of the time waits for the other. */
-const BUSY = 0.1
-
-/** Makes a function that tells whether this thread did nearly nothing since it was asked last. */
-const makeIsIdle = () => {
-  let last = performance.eventLoopUtilization()
-  return () => {
-    const present = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(present, last)
-    last = present
-    return utilization < BUSY
+/** Tells whether this thread has been busy with something else than reading, from now on. */
+const makeOccupation = () => {
+  const start = performance.eventLoopUtilization()
+  let readMillis = 0
+  return {
+    isBusy: () => {
+      const { active, idle } = performance.eventLoopUtilization(start)
+      return active - readMillis > BUSY * (active + idle)
+    },
+    whileReading: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.map(Effect.timed(effect), ([took, result]) => {
+        readMillis += Duration.toMillis(took)
+        return result
+      }),
   }
 }
 
 type Pool = Worker.WorkerPool<ReadRequest, ReadAnswer, never>
 
 /**
- * Reads transcripts in a thread of its own, while this one is busy with what was read; where that one has enough to do, or this
- * one nothing, this one reads as well. This one alone reads while that one starts, which it does where there are more than
- * `fewBytes` to read, and where it does not start: its file `program` may be missing.
+ * Reads transcripts in a thread of its own, while this one is busy with what was read; where it has time, it reads as well.
+ * This one alone reads while that one starts, which it does where there are more than `fewBytes` to read, and where it does
+ * not start: its file `program` may be missing.
  */
 export const TranscriptsInWorker = (
   program: string,
@@ -75,21 +82,20 @@ export const TranscriptsInWorker = (
           ),
         )
 
-      const requests = { open: 0 }
-      const isIdle = makeIsIdle()
+      let inWorker = 0
+      const { isBusy, whileReading } = makeOccupation()
 
-      /** With the worker; or here, where that has all that it may have, or enough while this thread waits for it. */
+      /** With the worker; or here, where that has enough to do. */
       const readWith = (worker: Pool, places: ReadonlyArray<TranscriptPlace>) =>
-        Effect.suspend(() => {
-          const isIdleHere = isIdle()
-          return requests.open >= AHEAD || (requests.open >= ENOUGH && isIdleHere)
-            ? inTurn(here.readEach(places))
+        Effect.suspend(() =>
+          inWorker >= (isBusy() ? AHEAD : AHEAD_OF_A_READER)
+            ? inTurn(whileReading(here.readEach(places)))
             : Effect.acquireUseRelease(
-                Effect.sync(() => requests.open++),
+                Effect.sync(() => inWorker++),
                 () => readThere(worker, places),
-                () => Effect.sync(() => requests.open--),
-              )
-        })
+                () => Effect.sync(() => inWorker--),
+              ),
+        )
 
       /**
        * While the worker starts. That it has started is heard between two turns; what is read at the same time is in memory at
