@@ -319,7 +319,8 @@ const loopRate = (round) => {
   return BULK / took
 }
 
-// As in `importTranscripts`, but without its pauses: no spans, and batches that hold the store as long as that lets them.
+// As in `importTranscripts`, but for its pauses, and what it remembers of transcripts and of hooks that told of no id: no spans, and
+// batches that hold the store as long as that lets them.
 const inBatches = (limits, record) =>
   Effect.gen(function* () {
     const { atomically } = yield* DrainLedger

@@ -119,6 +119,7 @@ await build({
   entryPoints: Object.fromEntries(imported),
   outdir: "dist/on-demand",
   minify: true,
+  plugins: [nativeBinding],
 })
 
 /** The programs, each with what loads its bundle. */

@@ -105,7 +105,7 @@ export interface FoundHandler {
   readonly group: number
   readonly index: number
   readonly handler: JsonObject
-  /** It is run for some tools only. */
+  /** It is run for some calls only. */
   readonly isNarrowed: boolean
 }
 
@@ -122,7 +122,9 @@ export const findHandlers = (settings: unknown, token: string | undefined): Read
                 group: groupIndex,
                 index,
                 handler,
-                isNarrowed: isObject(group) && !["", "*", undefined].includes(group.matcher as string | undefined),
+                isNarrowed:
+                  handler.if !== undefined ||
+                  (isObject(group) && !["", "*", undefined].includes(group.matcher as string | undefined)),
               },
             ]
           : [],

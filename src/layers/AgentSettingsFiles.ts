@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { describeRegistration, filesOf, findHandlers } from "../domain/HookRegistration.ts"
+import { describeRegistration, filesOf, findHandlers, hookEvents, type Registered } from "../domain/HookRegistration.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import {
   areHooksDisabled,
@@ -18,6 +18,7 @@ import { UnusableSettings } from "../domain/UnusableSettings.ts"
 import { AgentSettings, type SettingsFile, type SettingsScope, settingsScopes } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
+import { isHomeLockHeld } from "./holdHomeLock.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
 import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
 import { findCheckout } from "./ProjectResolverLive.ts"
@@ -65,6 +66,14 @@ const make = Effect.gen(function* () {
   })
 
   const token = knownToken(tokenPath(home))
+
+  const missingFiles = (registered: Registered | undefined) =>
+    (registered?.command === undefined ? [] : filesOf(registered.command)).filter((path) => !existsSync(path))
+
+  const canStart = (registered: Registered | undefined, ownToken: string | undefined) =>
+    registered?.mode === "http"
+      ? registered.token === ownToken && isHomeLockHeld(home.directory, "serve")
+      : registered !== undefined && missingFiles(registered).length === 0
 
   const locateIn = <E>(scope: SettingsScope, project: Effect.Effect<string, E>) =>
     Effect.gen(function* () {
@@ -143,11 +152,14 @@ const make = Effect.gen(function* () {
       if (content === undefined) return Option.none()
       const { value } = yield* parse(file.path, withoutMark(content).text)
       const ownToken = yield* token
-      const registered = describeRegistration(findHandlers(value, ownToken))
-      const files = registered?.command === undefined ? [] : filesOf(registered.command)
+      const found = findHandlers(value, ownToken)
+      const registered = describeRegistration(found)
       return Option.some({
         registered: Option.fromNullable(registered),
-        missingFiles: files.filter((path) => !existsSync(path)),
+        startedFor: hookEvents.filter((event) =>
+          found.some((each) => each.event === event && canStart(describeRegistration([each]), ownToken)),
+        ),
+        missingFiles: missingFiles(registered),
         hasOwnToken: registered?.token !== undefined && registered.token === ownToken,
         plugins: enabledPlugins(value),
         areHooksDisabled: areHooksDisabled(value),

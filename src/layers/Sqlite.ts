@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, statSync } from "node:fs"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -11,6 +12,7 @@ import { Home } from "../services/Home.ts"
 import { checkDriver } from "./checkDriver.ts"
 import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
+import { isHomeLockHeld } from "./holdHomeLock.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
 import { isWholeByHeader } from "./storeHeader.ts"
@@ -18,7 +20,20 @@ import { isWholeByHeader } from "./storeHeader.ts"
 export interface SqliteOptions extends ConnectionOptions {
   /** What to do where there is no store yet. */
   readonly whenMissing: "create" | "fail"
+  /** Leaves it to an import that is running to write the WAL back, for as long as the store is open. */
+  readonly yieldsToImport?: boolean
 }
+
+/** Longer than hooks leave a WAL, in bytes. */
+const LONG_WAL_BYTES = 4_000_000
+
+/**
+ * Whether an import fills the WAL. It writes that back itself. A hook that did so would be at it for a tenth of a second or more,
+ * while its agent waits.
+ */
+const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): boolean =>
+  (statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0) > LONG_WAL_BYTES &&
+  isHomeLockHeld(directory, "import")
 
 const unusable = (filename: string, cause: string) =>
   new PersistenceError({ operation: `use the store ${filename}`, reason: "unavailable", cause })
@@ -76,7 +91,8 @@ export const openSqlite = (
     }
     const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
     if (!isWhole) yield* inStore(checkWithWal(filename))
-    const client = yield* inStore(connectSqlite(filename, options))
+    const isLeft = options.yieldsToImport === true && (yield* inStore(Effect.try(() => isFilledByImport(home))))
+    const client = yield* inStore(connectSqlite(filename, isLeft ? { ...options, checkpointPages: 0 } : options))
     yield* inStore(checkVersion(client, filename))
     return client
   })

@@ -1,8 +1,6 @@
-import { statSync } from "node:fs"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { onDemand } from "./onDemand.ts"
@@ -40,28 +38,6 @@ export interface ConnectionOptions {
  */
 export const unhurried: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
 
-/** Longer than hooks leave a WAL, in bytes. */
-const LONG_WAL_BYTES = 4_000_000
-const A_MOMENT_MILLIS = 1000
-
-/** Whether somebody is writing much just now: the WAL is long, and was written a moment ago. */
-const isFilledByAnother = (wal: string) =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    const file = statSync(wal, { throwIfNoEntry: false })
-    return file !== undefined && file.size > LONG_WAL_BYTES && Math.abs(now - file.mtimeMs) < A_MOMENT_MILLIS
-  })
-
-/**
- * Who writes much also writes it back. A hook that did so would be at it for a tenth of a second or more, and so it leaves a WAL
- * that another fills, unless that becomes longer than those who write much let it.
- */
-const checkpointPagesOf = (filename: string, { checkpointPages }: ConnectionOptions) =>
-  checkpointPages >= unhurried.checkpointPages
-    ? Effect.succeed(checkpointPages)
-    : Effect.map(isFilledByAnother(`${filename}-wal`), (isFilled) =>
-        isFilled ? 2 * unhurried.checkpointPages : checkpointPages,
-      )
-
 /**
  * Opens a database file that is in WAL mode already, or a new one. In WAL mode better-sqlite3 is built to sync as
  * `synchronous = NORMAL` says, which loses nothing when a process ends, however it ends.
@@ -70,8 +46,7 @@ export const connectSqlite = (filename: string, options: ConnectionOptions) =>
   Effect.gen(function* () {
     const client = yield* connect({ filename })
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(options.busyTimeoutMillis)))}`
-    const checkpointPages = yield* checkpointPagesOf(filename, options)
-    yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(checkpointPages)))}`
+    yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(options.checkpointPages)))}`
     if (options.checkpointPages >= unhurried.checkpointPages) {
       yield* Effect.addFinalizer(() => Effect.ignoreLogged(client`PRAGMA wal_checkpoint(PASSIVE)`))
     }

@@ -3,11 +3,19 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import { Home } from "../services/Home.ts"
-import { holdLock, type LockHeld } from "./holdLock.ts"
+import { holdLock, isLockHeld, type LockHeld } from "./holdLock.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 
+/** The locks of a home: of the server, of a reconciling, and of an import into a store that hooks use. */
+type LockName = "serve" | "reconcile" | "import"
+
+const lockPath = (directory: string, name: LockName) => join(directory, `${name}.lock`)
+
+/** Whether some process holds the lock of this name in a home folder. */
+export const isHomeLockHeld = (directory: string, name: LockName): boolean => isLockHeld(lockPath(directory, name))
+
 /** Holds the lock of this name in the home folder, which is made where it is missing, until the scope closes; or fails at once. */
-export const holdHomeLock = (name: string): Effect.Effect<void, LockHeld | PersistenceError, Home | Scope.Scope> =>
+export const holdHomeLock = (name: LockName): Effect.Effect<void, LockHeld | PersistenceError, Home | Scope.Scope> =>
   Effect.gen(function* () {
     const { directory } = yield* Home
     yield* Effect.try({
@@ -15,5 +23,5 @@ export const holdHomeLock = (name: string): Effect.Effect<void, LockHeld | Persi
       catch: (cause) =>
         new PersistenceError({ operation: `make the folder ${directory}`, reason: "unavailable", cause }),
     })
-    yield* holdLock(join(directory, `${name}.lock`))
+    yield* holdLock(lockPath(directory, name))
   })

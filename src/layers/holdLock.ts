@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync, existsSync, openSync } from "node:fs"
 import Database from "better-sqlite3"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -18,6 +18,22 @@ const attempt = <A>(path: string, run: () => A): Effect.Effect<A, LockHeld | Per
         ? new LockHeld({ path })
         : new PersistenceError({ operation: `lock ${path}`, reason: "unavailable", cause }),
   })
+
+/** Whether some process holds the lock. One that cannot be looked at counts as free. */
+export const isLockHeld = (path: string): boolean => {
+  if (!existsSync(path)) return false
+  try {
+    const database = new Database(path, { readonly: true, timeout: 0 })
+    try {
+      database.prepare("SELECT 1 FROM sqlite_schema").get()
+      return false
+    } finally {
+      database.close()
+    }
+  } catch (cause) {
+    return isBusy(cause)
+  }
+}
 
 /**
  * Holds a lock on a file until the scope closes, or fails at once. It is SQLite's lock on an empty database, which the

@@ -9,14 +9,16 @@ export interface BatchLimits {
 }
 
 /**
- * A hook that comes at the beginning of a batch waits so long. Where batches are shorter, hooks wait longer: between two of
- * SQLite's looks at the lock one more has begun.
+ * How long a batch keeps hooks waiting, and how long they find the store free after it. SQLite looks at a lock again after 1, 2,
+ * 5, 10, 15, 20, 25, 25, 25, 50, 50 and then every 100 ms: with shorter batches and pauses hooks wait for less at first, and
+ * miss more pauses. After a drain's batch there is no pause, but its files are to be removed.
  */
-const PATIENCE_MILLIS = 160
+const BATCH_MILLIS = 160
+export const PAUSE_MILLIS = 60
 
-export const drainBatches: BatchLimits = { fewest: 200, most: 16_000, millis: PATIENCE_MILLIS }
+export const drainBatches: BatchLimits = { fewest: 200, most: 16_000, millis: BATCH_MILLIS }
 
-export const importBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: PATIENCE_MILLIS }
+export const importBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
 
 /** Of a store that nobody else sees yet. */
 export const draftBatches: BatchLimits = { fewest: 1000, most: 12_000, millis: 100 }

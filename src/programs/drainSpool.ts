@@ -1,5 +1,5 @@
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { discoveredTool } from "../domain/discoveredTool.ts"
@@ -68,8 +68,6 @@ interface Rejected {
 }
 
 interface Batch {
-  /** How long it held the write lock. */
-  readonly millis: number
   /** How many calls it stored. */
   readonly stored: number
   /** The names of what the store holds now and the spool need not keep. */
@@ -86,7 +84,6 @@ interface Batch {
 const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArray<string>) {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
-  const startedAt = yield* Clock.currentTimeMillis
   const drained = yield* ledger.findDrained(names)
   const calls: Array<NamedCall> = []
   for (const { name, call } of yield* spool.read(names.filter((name) => !drained.has(name)))) {
@@ -95,9 +92,7 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArra
   }
   const unknowable = yield* recordAll(calls)
   if (unknowable.length > 0) yield* ledger.remember(unknowable)
-  const millis = (yield* Clock.currentTimeMillis) - startedAt
   return {
-    millis,
     stored: calls.length,
     settled: [...drained, ...calls.map(({ name }) => name)],
     remembered: [...drained, ...unknowable],
@@ -116,13 +111,12 @@ const drainBatch = (
         Effect.gen(function* () {
           const [name] = names
           if (names.length === 1 && name !== undefined) {
-            return { millis: 0, stored: 0, settled: [], remembered: [], rejected: [{ name, error }] }
+            return { stored: 0, settled: [], remembered: [], rejected: [{ name, error }] }
           }
           yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
           const older = yield* drainBatch(names.slice(0, names.length >> 1))
           const younger = yield* drainBatch(names.slice(names.length >> 1))
           return {
-            millis: older.millis + younger.millis,
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
             remembered: [...older.remembered, ...younger.remembered],
@@ -152,8 +146,8 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const { millis, settled, remembered, rejected, ...done } = yield* drainBatch(batch)
-    size = nextBatchSize(drainBatches, batch.length, millis)
+    const [took, { settled, remembered, rejected, ...done }] = yield* Effect.timed(drainBatch(batch))
+    size = nextBatchSize(drainBatches, batch.length, Duration.toMillis(took))
     stored += done.stored
     const [first] = rejected
     // A store that takes none at all is itself at fault.

@@ -7,14 +7,10 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
 import { DrainLedger } from "../services/DrainLedger.ts"
-import type { Projects } from "../services/Projects.ts"
-import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
-import { UsageEvents } from "../services/UsageEvents.ts"
-import { type BatchLimits, importBatches, nextBatchSize } from "./batchSize.ts"
+import { type BatchLimits, nextBatchSize } from "./batchSize.ts"
 import { readTranscripts } from "./readTranscripts.ts"
-import { recordToolUses } from "./recordToolUses.ts"
 
 /** As many as one statement takes. */
 const CALLS_PER_PIECE = 500
@@ -27,19 +23,6 @@ export interface Pace<R> {
   readonly pauseMillis: number
   /** Stores the calls of a batch, and returns how many were not known yet. */
   readonly record: (pieces: Iterable<ReadonlyArray<ToolUse>>) => Effect.Effect<number, PersistenceError, R>
-}
-
-/** Leaves hooks their turn. */
-export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
-  batches: importBatches,
-  pauseMillis: 60,
-  record: (pieces) =>
-    Effect.gen(function* () {
-      const { identifyHookCalls } = yield* UsageEvents
-      const uses = [...pieces].flat()
-      yield* identifyHookCalls(uses)
-      return yield* recordToolUses(uses)
-    }),
 }
 
 /** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */

@@ -13,7 +13,8 @@ import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import { Transcripts } from "../services/Transcripts.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
-import { considerate, type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
+import { importBesideHooks } from "./importBesideHooks.ts"
+import type { ImportListener, ImportResult } from "./importTranscripts.ts"
 import { fillRollups, prune } from "./prune.ts"
 
 type Recording =
@@ -54,7 +55,7 @@ export const reconcile = Effect.fn("reconcile")(function* (
       const { find } = yield* Transcripts
       // Claude Code's own folder need not be there, and is not asked for by name.
       const found = yield* Effect.catchTag(find([]), "NoSuchPath", Effect.die)
-      const result = yield* importTranscripts(found, listener, considerate)
+      const result = yield* importBesideHooks(found, listener)
       yield* fillRollups
       yield* retain
       return result

@@ -33,6 +33,7 @@ const HookStore = RecordingStoreLive({
   busyTimeoutMillis: BUSY_TIMEOUT_MILLIS,
   checkpointPages: CHECKPOINT_PAGES,
   whenMissing: "create",
+  yieldsToImport: true,
 })
 
 /** An agent waits for the hook, so it drains only so many of the calls that others left in the spool. */
@@ -78,9 +79,9 @@ const receive = ({ text, oddities }: Payload) =>
 
 const settingsEntry = onDemand(() => import("./settingsEntry.ts"))
 
-/** Two entries of one agent both tell of a call. By its id it is known again; one without is left by the plugin's entry to that in the settings. */
-const isLeftToSettings = ({ toolUseId, success }: ToolUse): Effect.Effect<boolean, never, Home> =>
-  toolUseId === null && process.argv.includes(AS_PLUGIN)
+/** Claude Code runs the plugin's hook and that in the settings. By its id a call is known again; one without is left to the latter. */
+const isLeftToSettings = ({ toolUseId, agent, success }: ToolUse): Effect.Effect<boolean, never, Home> =>
+  toolUseId === null && agent === "claude-code" && process.argv.includes(AS_PLUGIN)
     ? Effect.flatMap(settingsEntry, ({ hasSettingsEntry }) =>
         hasSettingsEntry(success ? "PostToolUse" : "PostToolUseFailure"),
       )

@@ -6,32 +6,29 @@ import { environmentVariable } from "../layers/environment.ts"
 import { AgentSettings, type SettingsFile } from "../services/AgentSettings.ts"
 import type { Home } from "../services/Home.ts"
 
-/** Whether the agent starts tooltrail for this event because a settings file says so. One that cannot be read says nothing. */
-const registers = (file: SettingsFile, event: HookEventName) =>
+/** A file that cannot be read says nothing, to Claude Code as well. */
+const isIn = (file: SettingsFile, event: HookEventName) =>
   AgentSettings.pipe(
     Effect.flatMap(({ read }) => read(file)),
-    Effect.map(
-      Option.exists(({ registered, missingFiles }) =>
-        Option.exists(
-          registered,
-          ({ mode, events }) => events.includes(event) && (mode === "http" || missingFiles.length === 0),
-        ),
-      ),
-    ),
+    Effect.map(Option.exists(({ startedFor }) => startedFor.includes(event))),
     Effect.tapError((error) => Effect.logDebug(error.message)),
     Effect.orElseSucceed(() => false),
   )
 
-/** Whether the settings of the session that this hook is part of register tooltrail for an event. */
+/**
+ * Whether Claude Code starts tooltrail for this event because the settings of the session say so, which it says the folder of. What
+ * it does not run after all, since it was told to pass over some settings, reconciling finds in the transcript; a call that
+ * is counted twice nothing finds.
+ */
 export const hasSettingsEntry = (event: HookEventName): Effect.Effect<boolean, never, Home> =>
   Effect.gen(function* () {
-    const settings = yield* AgentSettings
-    const start = (yield* environmentVariable("CLAUDE_PROJECT_DIR")) ?? process.cwd()
-    const files = yield* settings.ofSession(start)
-    return yield* Effect.exists(files, (file) => registers(file, event))
+    const folder = yield* environmentVariable("CLAUDE_PROJECT_DIR")
+    if (folder === undefined) return false
+    const { ofSession } = yield* AgentSettings
+    return yield* Effect.exists(yield* ofSession(folder), (file) => isIn(file, event))
   }).pipe(
-    Effect.catchTag("PersistenceError", (error) =>
-      Effect.as(Effect.logWarning(`a call without an id may count twice: ${error.message}`), false),
-    ),
     Effect.provide(AgentSettingsFiles),
+    Effect.catchAllCause((cause) =>
+      Effect.as(Effect.logWarning("could not look for an entry in the settings; a call may count twice", cause), false),
+    ),
   )

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { Registered, Registration } from "../domain/HookRegistration.ts"
+import type { HookEventName, Registered, Registration } from "../domain/HookRegistration.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { UnusableSettings } from "../domain/UnusableSettings.ts"
 
@@ -18,6 +18,8 @@ export interface SettingsFile {
 /** What a settings file says that concerns tooltrail. */
 export interface SettingsContent {
   readonly registered: Option.Option<Registered>
+  /** The events that the agent starts tooltrail for as it is now: its program is there, or its server is running. */
+  readonly startedFor: ReadonlyArray<HookEventName>
   /** Of the registered command, the files that are not there. */
   readonly missingFiles: ReadonlyArray<string>
   /** The registered token is the one that this home's server takes. */

@@ -15,13 +15,16 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { holdHomeLock, isHomeLockHeld } from "../../src/layers/holdHomeLock.ts"
 import { ProjectResolverLive } from "../../src/layers/ProjectResolverLive.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { TranscriptsLive } from "../../src/layers/TranscriptsLive.ts"
-import { considerate, type ImportListener, importTranscripts } from "../../src/programs/importTranscripts.ts"
+import { considerate, importBesideHooks } from "../../src/programs/importBesideHooks.ts"
+import { type ImportListener, importTranscripts } from "../../src/programs/importTranscripts.ts"
 import { receiveHookEvent } from "../../src/programs/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { Transcripts } from "../../src/services/Transcripts.ts"
+import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
 import { callLine, finishedCall, realTranscripts, resultLine, textLine, writeLines } from "../support/transcripts.ts"
 
@@ -348,6 +351,25 @@ describe("an import", () => {
       )
       assert.isTrue(existsSync(a))
     }).pipe(Effect.provide(Disturbed))
+  })
+
+  it.live("tells hooks that it is running, as long as it is, and runs beside another that does", () => {
+    const home = temporaryFolder()
+    const isHeld = Effect.sync(() => isHomeLockHeld(home, "import"))
+    const held: Array<boolean> = []
+    const listener: ImportListener = {
+      onProgress: () => Effect.map(isHeld, (each) => held.push(each)),
+      onUnreadable: () => Effect.void,
+      onBrokenLine: () => Effect.void,
+    }
+    return Effect.gen(function* () {
+      const { find } = yield* Transcripts
+      const importAll = Effect.flatMap(find([realTranscripts]), (found) => importBesideHooks(found, listener))
+      yield* importAll
+      assert.deepStrictEqual([held, yield* isHeld], [[true], false])
+      yield* Effect.scoped(Effect.zipRight(holdHomeLock("import"), importAll))
+      assert.isFalse(yield* isHeld)
+    }).pipe(Effect.provide(Layer.merge(Surroundings, homeAt(home))))
   })
 
   it.live("fails where a path that was named is not there", () =>

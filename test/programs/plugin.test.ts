@@ -12,6 +12,7 @@ import {
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
 import {
   type Ended,
   ending,
@@ -78,6 +79,15 @@ const handlerOf = (folder: string, event = "PostToolUse"): Handler => {
 /** A call as some headless versions of Claude Code told of it. */
 const callWithoutId = (event: string) =>
   JSON.stringify({ hook_event_name: event, session_id: "s", cwd: "/", tool_name: "Bash" })
+
+/** What Claude Code gives a hook of the plugin in that folder, in a session that was started in `project`. */
+const environmentOf = (folder: string, home: string, person: string, project = person) => ({
+  CLAUDE_PLUGIN_ROOT: folder,
+  CLAUDE_PROJECT_DIR: project,
+  TOOLTRAIL_HOME: home,
+  PATH: nodeAlone(),
+  HOME: person,
+})
 
 const quiet = ({ code, stdout, stderr }: Ended) => assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
 
@@ -200,13 +210,7 @@ describe("the Claude Code plugin", () => {
       const file = { user: [person, "settings.json"], project: [project, "settings.json"] }[scope]
       const [base, name] = file ?? [project, "settings.local.json"]
       const settings = readJson<Hooks>(join(base as string, ".claude", name as string))
-      const env = {
-        CLAUDE_PLUGIN_ROOT: folder,
-        CLAUDE_PROJECT_DIR: project,
-        TOOLTRAIL_HOME: home,
-        PATH: nodeAlone(),
-        HOME: person,
-      }
+      const env = environmentOf(folder, home, person, project)
       for (const event of ["PostToolUse", "PostToolUse", "PostToolUseFailure"]) {
         const handlers = [handlerOf(folder, event), settings.hooks[event]?.[0]?.hooks[0] as Handler]
         const ended = await Promise.all(handlers.map((each) => start(each, env, callWithoutId(event))))
@@ -216,41 +220,45 @@ describe("the Claude Code plugin", () => {
     }
   })
 
-  it("leaves a call that has no id to the server that a settings entry sends it to", async () => {
+  it("leaves a call that has no id to the server that a settings entry sends it to, if that is running", async () => {
     const folder = installPlugin()
     const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
     await runCli(home, ["install", "--mode", "http"], { env: { HOME: person } })
-    const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
+    const env = environmentOf(folder, home, person)
     quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
-    assert.deepStrictEqual(
-      readdirSync(home).filter((name) => /\.db$|spool/.test(name)),
-      [],
-    )
-    quiet(await start(handlerOf(folder), env, hookPayload("a")))
+    assert.strictEqual(totals(home).events, 1)
+    const server = new Database(join(home, "serve.lock"))
+    server.exec("BEGIN EXCLUSIVE")
+    quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
+    server.close()
     assert.strictEqual(totals(home).events, 1)
   })
 
   it("records a call that has no id where no settings entry does", async () => {
     const folder = installPlugin()
     const elsewhere = temporaryFolder()
-    const settingsOf: ReadonlyArray<readonly [string, (settings: string, home: string) => string]> = [
+    const changes: ReadonlyArray<readonly [string, (settings: string) => string]> = [
       ["of another project", () => "{}"],
       ["unparsable", (settings) => settings.slice(1)],
       ["without this event", (settings) => settings.replace('"PostToolUse"', '"PreToolUse"')],
       ["for some tools only", (settings) => settings.replace('"hooks": [', '"matcher": "Read", "hooks": [')],
-      ["whose program is gone", (settings) => settings.replaceAll("tooltrail-hook.cjs", "gone/tooltrail-hook.cjs")],
+      ["for some calls only", (settings) => settings.replace('"timeout"', '"if": "Bash(git *)", "timeout"')],
+      ["whose program is gone", (settings) => settings.replace("tooltrail-hook.cjs", "gone/tooltrail-hook.cjs")],
     ]
-    for (const [name, change] of settingsOf) {
+    const recordsAlone = async (name: string, change: (settings: string) => string, env: Record<string, string>) => {
       const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
       await runCli(home, ["install"], { env: { HOME: person } })
       await runCli(home, ["install", "--scope", "project"], { env: { HOME: person }, cwd: elsewhere })
       const path = join(person, ".claude", "settings.json")
-      writeFileSync(path, change(readFileSync(path, "utf8"), home))
-      const env = { CLAUDE_PLUGIN_ROOT: folder, TOOLTRAIL_HOME: home, PATH: nodeAlone(), HOME: person }
-      quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
+      writeFileSync(path, change(readFileSync(path, "utf8")))
+      const call = callWithoutId("PostToolUse")
+      quiet(await start(handlerOf(folder), { ...environmentOf(folder, home, person), ...env }, call))
       assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1], name)
       assert.isFalse(existsSync(join(home, "tooltrail.log")), name)
     }
+    for (const [name, change] of changes) await recordsAlone(name, change, {})
+    await recordsAlone("of Claude Code alone", (settings) => settings, { CLAUDE_PROJECT_DIR: "" })
+    await recordsAlone("of Claude Code alone", (settings) => settings, { GEMINI_SESSION_ID: "1" })
   })
 
   it("costs little more than the hook itself", async () => {

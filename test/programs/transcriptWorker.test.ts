@@ -56,6 +56,49 @@ describe("transcripts in a worker", () => {
     }).pipe(Effect.scoped, Effect.provide(TranscriptsRemembering)),
   )
 
+  it.live("are read in both threads where this one has nothing else to do, and there alone where it has", () =>
+    Effect.gen(function* () {
+      const here = yield* Transcripts
+      let readsHere = 0
+      const counted = Transcripts.of({
+        ...here,
+        readEach: (places) =>
+          Effect.zipRight(
+            Effect.sync(() => readsHere++),
+            here.readEach(places),
+          ),
+      })
+      /** How many of 12 requests at once are read here, after this thread was busy or idle for nearly all of the time. */
+      const readHereAfter = (occupy: (millis: number) => Effect.Effect<void>) =>
+        Effect.gen(function* () {
+          const startedAt = performance.now()
+          const there = yield* Layer.build(TranscriptsInWorker("dist/transcript-worker.cjs", 0)).pipe(
+            Effect.map(Context.get(Transcripts)),
+            Effect.provideService(Transcripts, counted),
+          )
+          const { files } = yield* there.find([realTranscripts])
+          const readOnce = Effect.suspend(() => {
+            const before = readsHere
+            return Effect.map(there.readEach(pathsOf(files)), () => readsHere === before)
+          })
+          yield* Effect.repeat(readOnce, { schedule: Schedule.spaced("20 millis"), until: (isRead) => isRead }).pipe(
+            Effect.timeout("20 seconds"),
+          )
+          yield* occupy(5 * (performance.now() - startedAt))
+          const before = readsHere
+          yield* Effect.replicateEffect(there.readEach(pathsOf(files)), 12, { concurrency: "unbounded" })
+          return readsHere - before
+        }).pipe(Effect.scoped)
+
+      const work = (millis: number) =>
+        Effect.sync(() => {
+          const until = performance.now() + millis
+          while (performance.now() < until);
+        })
+      assert.deepStrictEqual([yield* readHereAfter(Effect.sleep), yield* readHereAfter(work)], [4, 0])
+    }).pipe(Effect.provide(TranscriptsRemembering)),
+  )
+
   it("are packed without mixing up calls that are nearly alike", () => {
     const call = toolUse({ toolName: "Agent", subagent: null, target: "a\nb" })
     const calls = [

@@ -14,14 +14,9 @@ import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
 import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
 import { type FoundTranscripts, Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
+import { importBesideHooks } from "../importBesideHooks.ts"
 import { appendTranscripts, finishImport } from "../importIntoDraft.ts"
-import {
-  considerate,
-  emptySummary,
-  type ImportListener,
-  type ImportResult,
-  importTranscripts,
-} from "../importTranscripts.ts"
+import { emptySummary, type ImportListener, type ImportResult } from "../importTranscripts.ts"
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
 import { progressBar, type Shown } from "./progressBar.ts"
 
@@ -102,7 +97,7 @@ const countReadBefore = <E, R>(files: ReadonlyArray<TranscriptFile>, imported: E
   })
 
 const intoStore = (found: FoundTranscripts) =>
-  Effect.flatMap(showProgress, (listener) => importTranscripts(found, listener, considerate)).pipe(
+  Effect.flatMap(showProgress, (listener) => importBesideHooks(found, listener)).pipe(
     Effect.scoped,
     (imported) => countReadBefore(found.files, imported),
     Effect.provide(RecordingStore),

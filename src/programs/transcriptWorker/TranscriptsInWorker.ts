@@ -28,7 +28,10 @@ const YOUNG_MEGABYTES = 9
 /** Where this thread does something else than read for more of the time, it gains nothing by reading as well. */
 const BUSY = 0.7
 
-/** Tells whether this thread has been busy with something else than reading, from now on. */
+/**
+ * Tells whether this thread has been busy with something else than the reading that is told of, from now on. What it reads while
+ * the worker starts is not: then there is nobody to wait for.
+ */
 const makeOccupation = () => {
   const start = performance.eventLoopUtilization()
   let readMillis = 0
