@@ -1,10 +1,11 @@
-// What hooks wait for beside an import: node bench/beside.mjs [--calls 500000] [--rounds 3]. They run one after the other, while
-// `tooltrail import` fills a store that is there already. Needs `npm run build`.
+// How long hooks take beside an import: node bench/beside.mjs [--calls 500000] [--rounds 3]. They run one after the other, while
+// `tooltrail import` fills a store that is there already, and before it. Needs `npm run build`.
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { cpus, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
+import { text } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import Table from "cli-table3"
@@ -37,31 +38,51 @@ const runHook = async (env, id) => {
   return performance.now() - started
 }
 
+/** Runs hooks while that holds, and returns how long each took. */
+const runHooks = async (env, name, goesOn) => {
+  const times = []
+  while (goesOn(times.length)) {
+    times.push(await runHook(env, `${name}-${times.length}`))
+    await setTimeout(PAUSE_MILLIS)
+  }
+  return times
+}
+
+const ALONE = 30
+
 const round = async (number) => {
   const home = join(scratch, String(number))
   const env = { PATH: process.env.PATH, TOOLTRAIL_HOME: home }
   await runHook(env, "first")
+  const alone = await runHooks(env, "alone", (ran) => ran < ALONE)
   const started = performance.now()
-  const importing = spawn(process.execPath, [program, "import", folder, "--json"], { env, stdio: "ignore" })
+  const importing = spawn(process.execPath, [program, "import", folder, "--json"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  const summary = text(importing.stdout)
   const ended = once(importing, "exit").then(() => performance.now() - started)
-  const times = []
-  while (importing.exitCode === null && importing.signalCode === null) {
-    times.push(await runHook(env, `beside-${times.length}`))
-    await setTimeout(PAUSE_MILLIS)
-  }
+  const beside = await runHooks(env, "beside", () => importing.exitCode === null && importing.signalCode === null)
   const seconds = (await ended) / 1000
+  const { recorded } = JSON.parse(await summary)
+  if (recorded !== calls) throw new Error(`${recorded} of ${calls} calls are imported`)
+  const log = join(home, "tooltrail.log")
+  const spooled = existsSync(log) ? readFileSync(log, "utf8").split("kept in the spool").length - 1 : 0
   const { stdout } = spawnSync(process.execPath, [program, "session", "s", "--json"], { env, encoding: "utf8" })
-  const [{ usage_count: recorded }] = JSON.parse(stdout)
-  if (recorded !== times.length + 1) throw new Error(`${times.length + 1} hooks ran, ${recorded} calls are stored`)
+  const [{ usage_count: stored }] = JSON.parse(stdout)
+  const ran = 1 + alone.length + beside.length
+  if (stored !== ran) throw new Error(`${ran} hooks ran, ${stored} calls are stored`)
   rmSync(home, { recursive: true })
-  const sorted = times.toSorted((a, b) => a - b)
+  const sorted = beside.toSorted((a, b) => a - b)
   const quantile = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
-  return [seconds.toFixed(1), times.length, ...[0.5, 0.9, 0.95, 1].map((share) => quantile(share).toFixed(0))]
+  const median = alone.toSorted((a, b) => a - b)[alone.length >> 1]
+  const figures = [median, ...[0.5, 0.9, 0.95, 1].map(quantile)].map((millis) => millis.toFixed(0))
+  return [seconds.toFixed(1), beside.length, ...figures, spooled]
 }
 
 const table = new Table({
-  head: ["import, s", "hooks", "median ms", "p90", "p95", "longest"],
-  colAligns: Array.from({ length: 6 }, () => "right"),
+  head: ["import, s", "hooks", "alone, ms", "beside, ms", "p90", "p95", "longest", "spooled"],
+  colAligns: Array.from({ length: 8 }, () => "right"),
   style: { head: [], border: [] },
 })
 for (let number = 0; number < rounds; number++) table.push(await round(number))
