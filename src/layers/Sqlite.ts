@@ -12,9 +12,9 @@ import { Home } from "../services/Home.ts"
 import { checkDriver } from "./checkDriver.ts"
 import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
-import { isHomeLockHeld } from "./holdHomeLock.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
+import { onDemand } from "./onDemand.ts"
 import { isWholeByHeader } from "./storeHeader.ts"
 
 export interface SqliteOptions extends ConnectionOptions {
@@ -27,13 +27,18 @@ export interface SqliteOptions extends ConnectionOptions {
 /** Longer than hooks leave a WAL, in bytes. */
 const LONG_WAL_BYTES = 4_000_000
 
+const homeLocks = onDemand(() => import("./holdHomeLock.ts"))
+
 /**
  * Whether an import fills the WAL. It writes that back itself. A hook that did so would be at it for a tenth of a second or more,
  * while its agent waits.
  */
-const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): boolean =>
-  (statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0) > LONG_WAL_BYTES &&
-  isHomeLockHeld(directory, "import")
+const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): Effect.Effect<boolean> =>
+  Effect.suspend(() =>
+    (statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0) > LONG_WAL_BYTES
+      ? Effect.map(homeLocks, ({ isHomeLockHeld }) => isHomeLockHeld(directory, "import"))
+      : Effect.succeed(false),
+  )
 
 const unusable = (filename: string, cause: string) =>
   new PersistenceError({ operation: `use the store ${filename}`, reason: "unavailable", cause })
@@ -91,7 +96,7 @@ export const openSqlite = (
     }
     const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
     if (!isWhole) yield* inStore(checkWithWal(filename))
-    const isLeft = options.yieldsToImport === true && (yield* inStore(Effect.try(() => isFilledByImport(home))))
+    const isLeft = options.yieldsToImport === true && (yield* inStore(isFilledByImport(home)))
     const client = yield* inStore(connectSqlite(filename, isLeft ? { ...options, checkpointPages: 0 } : options))
     yield* inStore(checkVersion(client, filename))
     return client
