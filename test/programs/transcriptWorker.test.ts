@@ -20,6 +20,13 @@ const pathsOf = (files: ReadonlyArray<TranscriptFile>) => files.map(({ path }) =
 
 const withCalls = Either.map(({ calls, ...part }: TranscriptPart) => ({ ...part, calls }))
 
+/** Reads with the worker's program, and with `here`. */
+const inWorker = (here: Context.Tag.Service<Transcripts>) =>
+  Layer.build(TranscriptsInWorker("dist/transcript-worker.cjs", 0)).pipe(
+    Effect.map(Context.get(Transcripts)),
+    Effect.provideService(Transcripts, here),
+  )
+
 describe("transcripts in a worker", () => {
   it.live("are read there once it has started, as they are read here", () =>
     Effect.gen(function* () {
@@ -32,10 +39,7 @@ describe("transcripts in a worker", () => {
           return here.readEach(places)
         },
       })
-      const there = yield* Layer.build(TranscriptsInWorker("dist/transcript-worker.cjs", 0)).pipe(
-        Effect.map(Context.get(Transcripts)),
-        Effect.provideService(Transcripts, counted),
-      )
+      const there = yield* inWorker(counted)
       const { files } = yield* there.find([realTranscripts])
       const places = [...pathsOf(files), { path: join(temporaryFolder(), "gone.jsonl"), read: Option.none() }]
       const readThere = Effect.suspend(() => {
@@ -72,10 +76,7 @@ describe("transcripts in a worker", () => {
       const readHereAfter = (occupy: (millis: number) => Effect.Effect<void>) =>
         Effect.gen(function* () {
           const startedAt = performance.now()
-          const there = yield* Layer.build(TranscriptsInWorker("dist/transcript-worker.cjs", 0)).pipe(
-            Effect.map(Context.get(Transcripts)),
-            Effect.provideService(Transcripts, counted),
-          )
+          const there = yield* inWorker(counted)
           const { files } = yield* there.find([realTranscripts])
           const readOnce = Effect.suspend(() => {
             const before = readsHere
