@@ -10,7 +10,14 @@ import { PersistenceError } from "../domain/PersistenceError.ts"
 import { StoreMissing } from "../domain/StoreMissing.ts"
 import { Home } from "../services/Home.ts"
 import { checkDriver } from "./checkDriver.ts"
-import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening } from "./connectSqlite.ts"
+import {
+  bringUpToDate,
+  type ConnectionOptions,
+  connectReadOnly,
+  connectSqlite,
+  opening,
+  unhurried,
+} from "./connectSqlite.ts"
 import { createStoreFile } from "./createStoreFile.ts"
 import { makeHomeFolder } from "./homeFolder.ts"
 import { latestMigration } from "./latestMigration.ts"
@@ -26,6 +33,9 @@ export interface SqliteOptions extends ConnectionOptions {
 
 /** Longer than hooks leave a WAL, in bytes. */
 const LONG_WAL_BYTES = 4_000_000
+
+/** Twice as many as an import leaves in a WAL: one that was stopped, and holds its lock, does not let it grow for ever. */
+const MOST_PAGES = 2 * unhurried.checkpointPages
 
 const homeLocks = onDemand(() => import("./holdHomeLock.ts"))
 
@@ -97,7 +107,9 @@ export const openSqlite = (
     const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
     if (!isWhole) yield* inStore(checkWithWal(filename))
     const isLeft = options.yieldsToImport === true && (yield* inStore(isFilledByImport(home)))
-    const client = yield* inStore(connectSqlite(filename, isLeft ? { ...options, checkpointPages: 0 } : options))
+    const client = yield* inStore(
+      connectSqlite(filename, isLeft ? { ...options, checkpointPages: MOST_PAGES } : options),
+    )
     yield* inStore(checkVersion(client, filename))
     return client
   })

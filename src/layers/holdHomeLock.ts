@@ -14,7 +14,7 @@ const lockPath = (directory: string, name: LockName) => join(directory, `${name}
 /** Whether some process holds the lock of this name in a home folder. */
 export const isHomeLockHeld = (directory: string, name: LockName): boolean => isLockHeld(lockPath(directory, name))
 
-/** Holds the lock of this name in the home folder, which is made where it is missing, until the scope closes; or fails at once. */
+/** Holds the lock of this name in the home folder, which is made where it is missing, until the scope closes; or fails in a moment. */
 export const holdHomeLock = (name: LockName): Effect.Effect<void, LockHeld | PersistenceError, Home | Scope.Scope> =>
   Effect.gen(function* () {
     const { directory } = yield* Home

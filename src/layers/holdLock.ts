@@ -35,15 +35,18 @@ export const isLockHeld = (path: string): boolean => {
   }
 }
 
+/** To look whether a lock is held takes a moment of it. */
+const MOMENT_MILLIS = 50
+
 /**
- * Holds a lock on a file until the scope closes, or fails at once. It is SQLite's lock on an empty database, which the
+ * Holds a lock on a file until the scope closes, or fails in a moment. It is SQLite's lock on an empty database, which the
  * system lets go of when the process dies, however it dies; Node has no lock of its own.
  */
 export const holdLock = (path: string): Effect.Effect<void, LockHeld | PersistenceError, Scope.Scope> =>
   Effect.acquireRelease(
     attempt(path, () => {
       closeSync(openSync(path, "a", 0o600))
-      return new Database(path, { timeout: 0 })
+      return new Database(path, { timeout: MOMENT_MILLIS })
     }),
     (database) => Effect.sync(() => database.close()),
   ).pipe(

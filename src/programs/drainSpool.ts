@@ -1,5 +1,5 @@
 import * as Arr from "effect/Array"
-import * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { discoveredTool } from "../domain/discoveredTool.ts"
@@ -100,11 +100,12 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArra
   }
 })
 
-/** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
+/** Stores spooled calls in one transaction, which begins with `begin`, or where the store rejects that, each half by itself, down to the call it rejects. */
 const drainBatch = (
   names: ReadonlyArray<string>,
+  begin: Effect.Effect<void>,
 ): Effect.Effect<Batch, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> =>
-  Effect.flatMap(DrainLedger, ({ atomically }) => atomically(storeAll(names))).pipe(
+  Effect.flatMap(DrainLedger, ({ atomically }) => atomically(Effect.zipRight(begin, storeAll(names)))).pipe(
     Effect.catchIf(
       ({ reason }) => reason === "rejected",
       (error) =>
@@ -114,8 +115,8 @@ const drainBatch = (
             return { stored: 0, settled: [], remembered: [], rejected: [{ name, error }] }
           }
           yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
-          const older = yield* drainBatch(names.slice(0, names.length >> 1))
-          const younger = yield* drainBatch(names.slice(names.length >> 1))
+          const older = yield* drainBatch(names.slice(0, names.length >> 1), begin)
+          const younger = yield* drainBatch(names.slice(names.length >> 1), begin)
           return {
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
@@ -146,8 +147,13 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const [took, { settled, remembered, rejected, ...done }] = yield* Effect.timed(drainBatch(batch))
-    size = nextBatchSize(drainBatches, batch.length, Duration.toMillis(took))
+    let heldSince: number | undefined
+    const begin = Effect.map(Clock.currentTimeMillis, (now) => {
+      heldSince ??= now
+    })
+    const { settled, remembered, rejected, ...done } = yield* drainBatch(batch, begin)
+    const now = yield* Clock.currentTimeMillis
+    size = nextBatchSize(drainBatches, batch.length, now - (heldSince ?? now))
     stored += done.stored
     const [first] = rejected
     // A store that takes none at all is itself at fault.
