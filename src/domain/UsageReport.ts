@@ -1,3 +1,4 @@
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Bin, binStart, type ReportSpan } from "./ReportSpan.ts"
 import type { Timestamp } from "./Timestamp.ts"
@@ -138,6 +139,8 @@ export const inRuns = (keys: ReadonlyArray<string>): ReadonlyArray<Run> => {
 /** Everything about one session, from its first call to its last. */
 export interface SessionReport {
   readonly sessionId: string
+  /** The day before which its calls are pruned, and so left out; none where all of them are there. */
+  readonly prunedBefore: Option.Option<string>
   readonly span: ReportSpan
   readonly total: ReportTotal
   /** By tool. */

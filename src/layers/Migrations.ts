@@ -13,6 +13,7 @@ import { addRecentEventsLater } from "./migrations/0023_add_recent_events_later.
 import { clusterHoursByDay } from "./migrations/0024_cluster_hours_by_day.ts"
 import { cutSums } from "./migrations/0025_cut_sums.ts"
 import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
+import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -27,6 +28,7 @@ export const migrations = {
   "0024_cluster_hours_by_day": clusterHoursByDay,
   "0025_cut_sums": cutSums,
   "0026_rename_triggers": renameTriggers,
+  "0027_remember_pruned_calls": rememberPrunedCalls,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

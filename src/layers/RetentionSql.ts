@@ -13,6 +13,8 @@ export const makeRetention = Effect.gen(function* () {
     countBefore: (day) => Effect.flatMap(queries, (retention) => retention.countBefore(day)),
     begin: (day) => Effect.flatMap(queries, (retention) => retention.begin(day)),
     pruneStep: (events) => Effect.flatMap(queries, (retention) => retention.pruneStep(events)),
+    unusedSpace: Effect.flatMap(queries, (retention) => retention.unusedSpace),
+    rewrite: Effect.flatMap(queries, (retention) => retention.rewrite),
     giveBackStep: (pages) => Effect.flatMap(queries, (retention) => retention.giveBackStep(pages)),
   })
 })

@@ -1,13 +1,16 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { addEvents, makeSums, triggers, type Written } from "./rollupStatements.ts"
+import { addEventsAgain, addNewEvents, makeSums, triggers, type Written } from "./rollupStatements.ts"
 
-/** Adds the events with ids above `after`, up to `last`, to the sums. */
-export const addToRollups = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
+const addToRollups = (sql: SqlClient.SqlClient, addEvents: typeof addNewEvents, after: number, last: number) =>
   Effect.forEach(addEvents, ({ statement, isOfRange }) => sql.unsafe(statement, isOfRange ? [after, last] : []), {
     discard: true,
   })
+
+/** Adds the events with ids above `after`, up to `last`, to the sums that are made anew. */
+export const rollUpAgain = (sql: SqlClient.SqlClient, after: number, last: number): Effect.Effect<void, SqlError> =>
+  addToRollups(sql, addEventsAgain, after, last)
 
 /** Adds the newest events, that are not added yet, to the sums. */
 export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
@@ -16,7 +19,7 @@ export const rollUpRecent = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlE
       SELECT rolled_to, (SELECT coalesce(max(id), 0) FROM tool_usage_events) AS last FROM rollup_state`
     const [after, last] = [Number(state?.rolled_to), Number(state?.last)]
     if (last <= after) return
-    yield* addToRollups(sql, after, last)
+    yield* addToRollups(sql, addNewEvents, after, last)
     yield* sql`UPDATE rollup_state SET rolled_to = ${last}`
   })
 

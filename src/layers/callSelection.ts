@@ -19,6 +19,10 @@ export type CallSelection = typeof CallSelection.Type
 export const ofProject = (sql: SqlClient.SqlClient, project: ProjectSelection): Statement.Fragment =>
   project === AllProjects ? sql`1` : sql`project_hash IS ${project}`
 
+/** The index on sessions is for `=` only. */
+export const ofSession = (sql: SqlClient.SqlClient, session: string | null): Statement.Fragment =>
+  session === null ? sql`session_id IS NULL` : sql`session_id = ${session}`
+
 /**
  * The condition that selects them. Of a tool there are mostly fewer calls than of a project, so that they are found by the
  * index on tool and time: the sign keeps SQLite from the other.

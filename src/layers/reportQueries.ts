@@ -2,6 +2,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { DetailPruned } from "../domain/DetailPruned.ts"
 import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
 import { between, binStart, ofWindow } from "../domain/ReportSpan.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
@@ -14,7 +15,7 @@ import type { UsageReports } from "../services/UsageReports.ts"
 import { makeCallQueries } from "./callQueries.ts"
 import type { CallSelection } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
-import { needsDetailSince } from "./prunedDetail.ts"
+import { needsDetailSince, readPrunedBefore, readSessionPruned } from "./prunedDetail.ts"
 import { makeSumQueries } from "./sumQueries.ts"
 
 /** The reports that `UsageReports` gives. */
@@ -22,6 +23,8 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
   const sums = makeSumQueries(sql)
   const calls = makeCallQueries(sql)
   const needDetail = needsDetailSince(sql)
+  const prunedBefore = readPrunedBefore(sql)
+  const sessionPruned = readSessionPruned(sql)
 
   /** The sums of a window and of what came before it. A tool's kind follows from its name, and so has the cells of tools. */
   const readCells = (dimension: ReportDimension, project: ProjectSelection, window: TimeWindow) =>
@@ -35,8 +38,9 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         unit: dimension === "day" ? "hour" : span.unit,
       })
       const { is_there } = yield* sums.anyCall({ from: previousFrom, until: span.from })
+      const isWhole = Option.match(yield* prunedBefore, { onNone: () => true, onSome: (day) => previousFrom >= day })
       // Where nothing at all is recorded, nothing was recording.
-      return { span, cells, hasPrevious: first !== null && first <= previousFrom && is_there === 1 }
+      return { span, cells, hasPrevious: isWhole && first !== null && first <= previousFrom && is_there === 1 }
     })
 
   const readTotal = (selection: CallSelection, cells: ReadonlyArray<SumCell>, hasPrevious: boolean) =>
@@ -105,7 +109,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       })
     })
 
-  const readSessionReport = (sessionId: string) =>
+  const readSessionReport = (sessionId: string, prunedBefore: Option.Option<string>) =>
     Effect.gen(function* () {
       const { began, ended } = yield* calls.sessionSpan(sessionId)
       if (began === null || ended === null) return Option.none()
@@ -117,6 +121,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       const order = yield* calls.sessionOrder(sessionId)
       return Option.some({
         sessionId,
+        prunedBefore,
         span,
         total: total.value,
         rows: yield* readRows("tool", selection, { cells, hasPrevious: false, outOf: total.value.usage_count }),
@@ -139,10 +144,18 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         .pipe(failingTo("report the usage of a tool"))
     }),
 
-    getSessionReport: Effect.fn("UsageReports.getSessionReport")(
-      (sessionId) => sql.withTransaction(readSessionReport(sessionId)),
-      failingTo("report the usage of a session"),
-    ),
+    getSessionReport: Effect.fn("UsageReports.getSessionReport")(function* (session) {
+      const [report, prunedBefore] = yield* sessionPruned(session).pipe(
+        Effect.flatMap((before) =>
+          Effect.map(readSessionReport(session, before), (report) => [report, before] as const),
+        ),
+        sql.withTransaction,
+        failingTo("report the usage of a session"),
+      )
+      return Option.isNone(report) && Option.isSome(prunedBefore)
+        ? yield* new DetailPruned({ before: prunedBefore.value, session })
+        : report
+    }),
 
     getTrend: Effect.fn("UsageReports.getTrend")(function* ({ tool, project, window, unit }) {
       const first = beginOf(unit, yield* cutoff(window))
@@ -151,9 +164,11 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       return points.length === 0 ? [] : withGaps(unit, points, first, beginOf(unit, yield* Timestamp.now))
     }, failingTo("report the trend")),
 
-    getObservedFrom: Effect.fn("UsageReports.getObservedFrom")(
-      (project) => Effect.map(sums.first(project), ({ first }) => Option.fromNullable(first)),
-      failingTo("find the first call"),
-    ),
+    getObservedFrom: Effect.fn("UsageReports.getObservedFrom")(function* (project) {
+      const found = [yield* sums.first(project)]
+      if (Option.isSome(yield* prunedBefore)) found.push(yield* sums.firstPruned(project))
+      const [first] = found.flatMap(({ first }) => first ?? []).sort()
+      return Option.fromNullable(first)
+    }, failingTo("find the first call")),
   }
 }

@@ -5,20 +5,23 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Retention } from "../services/Retention.ts"
 import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
+import { everyProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeKeepPruned } from "./keepPruned.ts"
 import { readPrunedBefore } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** What `Retention` does. */
 export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<Retention> => {
   const inTransaction = withImmediateTransaction(sql)
+  const keepPruned = makeKeepPruned(sql)
 
   const countBefore = SqlSchema.single({
     Request: Schema.String,
     Result: Schema.Struct({ calls: Schema.Number }),
     execute: (day) => sql`
-      SELECT count(*) AS calls FROM (SELECT DISTINCT project_hash FROM tool_registry) known
-      CROSS JOIN tool_usage_events e ON e.project_hash IS known.project_hash AND e.created_at < ${day}`,
+      SELECT count(*) AS calls FROM ${everyProject(sql)}
+      CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at < ${day}`,
   })
 
   // Project by project, because the index on time is one within each project.
@@ -26,27 +29,19 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
     Request: Schema.Number,
     Result: Schema.Struct({ id: Schema.Number }),
     execute: (events) => sql`
-      SELECT e.id FROM rollup_state state CROSS JOIN (SELECT DISTINCT project_hash FROM tool_registry) known
-      CROSS JOIN tool_usage_events e ON e.project_hash IS known.project_hash AND e.created_at < state.pruned_before
+      SELECT id FROM rollup_state CROSS JOIN ${everyProject(sql)}
+      CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at < pruned_before
       LIMIT ${events}`,
   })
-
-  /** What they counted in the aggregate stays as a part of its baseline. */
-  const keepInAggregate = (ids: string) => sql`
-    UPDATE tool_registry SET
-      baseline_count = coalesce(baseline_count, 0) + pruned.uses,
-      baseline_last_used_at = max(coalesce(baseline_last_used_at, ''), pruned.last_used)
-    FROM (
-      SELECT tool_name, project_hash, count(*) AS uses, max(created_at) AS last_used FROM tool_usage_events
-      WHERE id IN (SELECT value FROM json_each(${ids})) GROUP BY tool_name, project_hash) pruned
-    WHERE tool_registry.name = pruned.tool_name AND tool_registry.project_hash IS pruned.project_hash`
 
   const pruneEvents = (events: number) =>
     Effect.gen(function* () {
       const found = yield* oldest(events)
       if (found.length === 0) return 0
+      // What is taken away must be one of the sums, which the newest are not yet.
+      yield* rollUpRecent(sql)
       const ids = JSON.stringify(found.map(({ id }) => id))
-      yield* keepInAggregate(ids)
+      yield* keepPruned(ids)
       yield* withoutTriggers(
         sql,
         "DELETE",
@@ -66,8 +61,10 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
 
   const unusedPages = SqlSchema.single({
     Request: Schema.Void,
-    Result: Schema.Struct({ pages: Schema.Number }),
-    execute: () => sql`SELECT freelist_count AS pages FROM pragma_freelist_count`,
+    Result: Schema.Struct({ pages: Schema.Number, bytes: Schema.Number, auto_vacuum: Schema.Number }),
+    execute: () => sql`
+      SELECT freelist_count AS pages, freelist_count * page_size AS bytes, auto_vacuum
+      FROM pragma_freelist_count, pragma_page_size, pragma_auto_vacuum`,
   })
 
   return {
@@ -80,12 +77,11 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
 
     begin: Effect.fn("Retention.begin")(
       (day) =>
-        rollUpRecent(sql).pipe(
-          Effect.zipRight(sql`
+        Effect.map(
+          sql`
             UPDATE rollup_state SET pruned_before = max(coalesce(pruned_before, ''), ${day})
-            WHERE filled_to >= fill_until RETURNING 1`),
-          Effect.map((rows) => rows.length > 0),
-          inTransaction,
+            WHERE filled_to >= fill_until RETURNING 1`,
+          (rows) => rows.length > 0,
         ),
       failingTo("begin to prune"),
     ),
@@ -95,6 +91,18 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
         Effect.flatMap(pruneEvents(events), (pruned) => (pruned > 0 ? Effect.succeed(pruned) : pruneHours(events))),
       failingTo("prune old events"),
     ),
+
+    unusedSpace: unusedPages(undefined).pipe(
+      Effect.map(({ bytes, auto_vacuum }) => ({ bytes, canBeGivenBack: auto_vacuum !== 0 })),
+      failingTo("look for unused space"),
+      Effect.withSpan("Retention.unusedSpace"),
+    ),
+
+    rewrite: Effect.gen(function* () {
+      yield* sql`PRAGMA auto_vacuum = INCREMENTAL`
+      yield* sql`VACUUM`
+      yield* sql`PRAGMA wal_checkpoint(TRUNCATE)`
+    }).pipe(failingTo("write the store anew"), Effect.withSpan("Retention.rewrite")),
 
     giveBackStep: Effect.fn("Retention.giveBackStep")(function* (pages) {
       const before = (yield* unusedPages(undefined)).pages

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { RollupDrift } from "../domain/Rollups.ts"
 import type { UsageRollups } from "../services/UsageRollups.ts"
-import { addToRollups } from "./addToRollups.ts"
+import { rollUpAgain, rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { isAdded, isOfSeries, sharesOfAll } from "./rollupStatements.ts"
 import { bucketColumns, byDay, byHour, type Period } from "./rollupTables.ts"
@@ -37,7 +37,7 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       const { filled_to, fill_until } = yield* state(undefined)
       if (filled_to >= fill_until) return false
       const { last } = yield* lastOfStep({ filled_to, fill_until, events })
-      if (last !== null) yield* addToRollups(sql, filled_to, last)
+      if (last !== null) yield* rollUpAgain(sql, filled_to, last)
       yield* sql`UPDATE rollup_state SET filled_to = ${last ?? fill_until}`
       return last !== null && last < fill_until
     }).pipe(inTransaction)
@@ -82,6 +82,8 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
   })
 
   const reset = Effect.gen(function* () {
+    // What came late for a pruned day belongs into its sum, which stays.
+    yield* rollUpRecent(sql)
     yield* sql`DELETE FROM usage_by_hour`
     yield* sql`DELETE FROM usage_by_day WHERE day >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
     yield* sql`

@@ -152,7 +152,7 @@ export type Written = "INSERT" | "DELETE" | "UPDATE"
  * The migration that makes the triggers as they are. Their names end with it: an older program that still runs, and takes
  * triggers away for a while, finds none of its own, and fails before it puts them back.
  */
-const MADE_BY = 26
+const MADE_BY = 27
 
 const trigger = (name: string, time: "BEFORE" | "AFTER", on: Written, rest: string) => ({
   on,
@@ -167,7 +167,9 @@ export const triggers = [
     "keep_pruned",
     "BEFORE",
     "INSERT",
-    `ON tool_usage_events WHEN new.created_at < (SELECT pruned_before FROM rollup_state)
+    `ON tool_usage_events
+     WHEN EXISTS (SELECT 1 FROM pruned_calls WHERE tool_use_id = new.tool_use_id AND agent = new.agent)
+       OR new.created_at < (SELECT forgotten_before FROM rollup_state)
      BEGIN SELECT RAISE(IGNORE); END`,
   ),
   trigger(
@@ -193,9 +195,7 @@ export const triggers = [
   ),
 ]
 
-/** What is pruned, but not taken away yet, is in the sums by day still where all others are made anew. */
-const ofRange = `
-  e.id > ? AND e.id <= ? AND e.created_at >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`
+const OF_RANGE = "e.id > ? AND e.id <= ?"
 
 interface Addition {
   readonly statement: string
@@ -219,11 +219,8 @@ const HOUR_OF_DAY = `substr(hour, ${DAY_CHARACTERS + 2})`
 
 const columnsOfNew = [...byHour.key, ...columnsOfHours]
 
-/**
- * Adds the events with ids from the first parameter (exclusive) to the second (inclusive) to the sums. The events are gone
- * through once: the sums by hour are made aside, and those by day from these.
- */
-export const addEvents: ReadonlyArray<Addition> = [
+/** The events are gone through once: the sums by hour are made aside, and those by day from these. */
+const addEvents = (ofRange: string): ReadonlyArray<Addition> => [
   { statement: addSeries(EVENTS, ofRange), isOfRange: true },
   {
     statement: `
@@ -242,6 +239,14 @@ export const addEvents: ReadonlyArray<Addition> = [
   },
   { statement: "DELETE FROM new_sums", isOfRange: false },
 ]
+
+/** Adds the events with ids from the first parameter (exclusive) to the second (inclusive), which the sums never held. */
+export const addNewEvents = addEvents(OF_RANGE)
+
+/** The same where all sums are made anew, but for those of pruned days: they hold what is not taken away yet still. */
+export const addEventsAgain = addEvents(
+  `${OF_RANGE} AND e.created_at >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`,
+)
 
 /** The columns of a table of what some calls of a series in one hour add up to. A series and an hour may stand there often. */
 export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfHours]

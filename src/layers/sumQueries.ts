@@ -2,13 +2,13 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ProjectSelection } from "../domain/Project.ts"
+import { AllProjects, ProjectSelection } from "../domain/Project.ts"
 import { BinUnit, binCharacters } from "../domain/ReportSpan.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import { ReportDimension } from "../domain/Usage.ts"
 import { KeyCount, mostFirst, SumCell } from "../domain/UsageReport.ts"
-import { CallSelection, columnOf, keyIn, ofProject } from "./callSelection.ts"
+import { CallSelection, columnOf, everyProject, keyIn, ofProject } from "./callSelection.ts"
 import { usageSums, windowSums } from "./usageSums.ts"
 
 /** The sums of reports: what can be added up, and so told from sums as well as from the events. */
@@ -60,13 +60,25 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
   const counts = (request: Parameters<typeof readCounts>[0]) =>
     Effect.map(readCounts(request), (rows) => rows.toSorted(mostFirst))
 
-  /** By way of the registry, which knows every project there are calls of, so that not every call is looked at. */
+  /** Project by project, by the index on time within each, so that not every call is looked at. */
   const first = SqlSchema.single({
     Request: Schema.typeSchema(ProjectSelection),
     Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
+    execute: (project) =>
+      project === AllProjects
+        ? sql`
+            SELECT min((SELECT min(created_at) FROM tool_usage_events WHERE project_hash IS hash)) AS first
+            FROM ${everyProject(sql)}`
+        : sql`SELECT min(created_at) AS first FROM tool_usage_events WHERE project_hash IS ${project}`,
+  })
+
+  /** Of a pruned day each series knows its last use; of its first days the earliest of these is next to the first call. */
+  const firstPruned = SqlSchema.single({
+    Request: Schema.typeSchema(ProjectSelection),
+    Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
     execute: (project) => sql`
-      SELECT min((SELECT min(created_at) FROM tool_usage_events WHERE project_hash IS known.project_hash)) AS first
-      FROM (SELECT DISTINCT project_hash FROM tool_registry WHERE ${ofProject(sql, project)}) AS known`,
+      SELECT min((SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day LIMIT 1)) AS first
+      FROM usage_series WHERE ${ofProject(sql, project)}`,
   })
 
   /** Whether a call is recorded in a stretch of time, whose end does not belong to it, in any project. */
@@ -75,9 +87,8 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ is_there: Schema.Number }),
     execute: ({ from, until }) => sql`
       SELECT EXISTS (
-        SELECT 1 FROM (SELECT DISTINCT project_hash FROM tool_registry) AS known
-        CROSS JOIN tool_usage_events e
-          ON e.project_hash IS known.project_hash AND e.created_at >= ${from} AND e.created_at < ${until}) AS is_there`,
+        SELECT 1 FROM ${everyProject(sql)}
+        CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at >= ${from} AND created_at < ${until}) AS is_there`,
   })
 
   const beginOfUnit = {
@@ -95,5 +106,5 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
       FROM (${usageSums(sql, selection)}) GROUP BY 1 HAVING sum(uses) > 0 ORDER BY 1`,
   })
 
-  return { trend, cells, days, counts, first, anyCall }
+  return { trend, cells, days, counts, first, firstPruned, anyCall }
 }

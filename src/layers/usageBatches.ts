@@ -1,7 +1,9 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as SqlSchema from "@effect/sql/SqlSchema"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
@@ -26,19 +28,43 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
       })
     })
 
-  const state = Effect.map(
-    sql`
-      SELECT coalesce(max(id), 0) AS id, (SELECT pruned_before FROM rollup_state) AS pruned_before FROM tool_usage_events`,
-    ([row]) => ({ lastId: Number(row?.id), prunedBefore: String(row?.pruned_before ?? "") }),
-  )
+  const readState = SqlSchema.single({
+    Request: Schema.Void,
+    Result: Schema.Struct({
+      last_id: Schema.Number,
+      has_pruned: Schema.Literal(0, 1),
+      forgotten_before: Schema.NullOr(Schema.String),
+    }),
+    execute: () => sql`
+      SELECT coalesce((SELECT max(id) FROM tool_usage_events), 0) AS last_id,
+        pruned_before IS NOT NULL AS has_pruned, forgotten_before
+      FROM rollup_state`,
+  })
+
+  const findPruned = SqlSchema.findAll({
+    Request: Schema.String,
+    Result: Schema.Struct({ place: Schema.Number }),
+    execute: (calls) => sql`
+      SELECT call.key AS place FROM json_each(${calls}) call
+      CROSS JOIN pruned_calls ON tool_use_id = call.value ->> 1 AND agent = call.value ->> 0`,
+  })
+
+  /** As the trigger keeps them, which is away meanwhile. */
+  const withoutPruned = (uses: ReadonlyArray<ToolUse>, forgottenBefore: string) => {
+    const names = JSON.stringify(uses.map(({ agent, toolUseId }) => [agent, toolUseId]))
+    return Effect.map(findPruned(names), (found) => {
+      const pruned = new Set(found.map(({ place }) => place))
+      return uses.filter(({ usedAt }, place) => usedAt >= forgottenBefore && !pruned.has(place))
+    })
+  }
 
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
-      const { lastId, prunedBefore } = yield* state
-      const unpruned = prunedBefore === "" ? uses : uses.filter(({ usedAt }) => usedAt >= prunedBefore)
+      const { last_id, has_pruned, forgotten_before } = yield* readState(undefined)
+      const unpruned = has_pruned === 1 ? yield* withoutPruned(uses, forgotten_before ?? "") : uses
       const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(unpruned))
       yield* rollUpRecent(sql)
-      return inserted === unpruned.length ? unpruned : yield* insertedAfter(unpruned, lastId)
+      return inserted === unpruned.length ? unpruned : yield* insertedAfter(unpruned, last_id)
     }, failingTo("insert the events of calls")),
   }
 }

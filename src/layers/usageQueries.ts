@@ -5,15 +5,16 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { DetailPruned } from "../domain/DetailPruned.ts"
 import { AllProjects, ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
 import { ToolUseSource } from "../domain/ToolUse.ts"
 import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
-import { columnOf, everyProject, ofProject, selectedCalls } from "./callSelection.ts"
+import { columnOf, everyProject, ofProject, ofSession, selectedCalls } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
-import { needsDetailSince } from "./prunedDetail.ts"
+import { needsDetailSince, readSessionPruned } from "./prunedDetail.ts"
 import { windowSums } from "./usageSums.ts"
 
 /** The questions that `UsageEvents` answers. */
@@ -32,6 +33,7 @@ export const makeUsageQueries = (
       ORDER BY newest.created_at DESC, newest.id DESC LIMIT ${limit})`
 
   const needDetail = needsDetailSince(sql)
+  const sessionPruned = readSessionPruned(sql)
 
   const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
 
@@ -50,7 +52,7 @@ export const makeUsageQueries = (
     Result: ToolUsageStats,
     execute: (sessionId) => sql`
       SELECT tool_name, ${counts} FROM tool_usage_events
-      WHERE ${sessionId === null ? sql`session_id IS NULL` : sql`session_id = ${sessionId}`}
+      WHERE ${ofSession(sql, sessionId)}
       GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
   })
 
@@ -90,7 +92,9 @@ export const makeUsageQueries = (
     execute: ({ agent, since }) => sql`
       SELECT
         (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
-        (SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}) AS last_call`,
+        coalesce(
+          (SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}),
+          (SELECT max(last_used) FROM usage_series JOIN usage_by_day ON series_id = id WHERE agent = ${agent})) AS last_call`,
   })
 
   const newest = SqlSchema.findAll({
@@ -122,10 +126,11 @@ export const makeUsageQueries = (
       return yield* usageForTool({ toolName, project, since }).pipe(failingTo("read the usage of a tool"))
     }),
 
-    getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(
-      (sessionId) => usageForSession(sessionId),
-      failingTo("read the usage of a session"),
-    ),
+    getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(function* (session) {
+      const prunedBefore = yield* sessionPruned(session)
+      if (Option.isSome(prunedBefore)) return yield* new DetailPruned({ before: prunedBefore.value, session })
+      return yield* usageForSession(session).pipe(failingTo("read the usage of a session"))
+    }),
 
     getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {
       const since = yield* cutoff(window)

@@ -135,7 +135,7 @@ const selectRows = (
     WHERE ${isFilled} AND id > rolled_to AND +(${selected(sql, selection)}) ${groupCalls}`
   const all = sql`
     SELECT ${call} FROM rollup_state CROSS JOIN tool_usage_events
-    WHERE NOT (${isFilled}) AND +created_at >= coalesce(pruned_before, '') AND ${selected(sql, selection)} ${groupCalls}`
+    WHERE NOT (${isFilled}) AND (+created_at >= coalesce(pruned_before, '') OR id > rolled_to) AND ${selected(sql, selection)} ${groupCalls}`
 
   /** The whole periods from one on, which may be cut itself. */
   const wholeSince = (period: "day" | "hour", first: string, cut: ReadonlyArray<string>) => {

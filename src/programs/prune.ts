@@ -46,6 +46,8 @@ export interface PruneResult {
   readonly events: number
   /** Pages of 4 KiB given back to the system. */
   readonly freedPages: number
+  /** Unused space that the store's file cannot give back. */
+  readonly keptBytes: number
 }
 
 const dayOf = (age: TimeWindow) => Effect.map(cutoff(age), (timestamp) => timestamp.slice(0, 10))
@@ -56,12 +58,13 @@ export const previewPrune = Effect.fn("previewPrune")(function* (
 ): Effect.fn.Return<PruneResult, PersistenceError, Retention> {
   const retention = yield* Retention
   const before = yield* dayOf(age)
-  return { before, events: yield* retention.countBefore(before), freedPages: 0 }
+  return { before, events: yield* retention.countBefore(before), freedPages: 0, keptBytes: 0 }
 })
 
 /**
  * Takes the events of whole days (UTC) before the age out of the store and keeps their sums by day. It is done in short
- * steps; one that is cut short is finished by the next prune.
+ * steps; one that is cut short is finished by the next prune. Where
+ * there are none, no day counts as pruned.
  */
 export const prune = Effect.fn("prune")(function* (
   age: TimeWindow,
@@ -70,8 +73,12 @@ export const prune = Effect.fn("prune")(function* (
   const before = yield* dayOf(age)
   yield* fillRollups
   const events = yield* retention.countBefore(before)
-  // Meanwhile the sums may have been forgotten, to be made anew.
-  while (!(yield* retention.begin(before))) yield* fillRollups
+  if (events > 0) {
+    // Meanwhile the sums may have been forgotten, to be made anew.
+    while (!(yield* retention.begin(before))) yield* fillRollups
+  }
   yield* inSteps(retention.pruneStep)
-  return { before, events, freedPages: yield* inSteps(retention.giveBackStep) }
+  const freedPages = yield* inSteps(retention.giveBackStep)
+  const { bytes, canBeGivenBack } = yield* retention.unusedSpace
+  return { before, events, freedPages, keptBytes: canBeGivenBack ? 0 : bytes }
 })

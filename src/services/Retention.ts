@@ -4,7 +4,9 @@ import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 
 /**
- * Takes old events out of the store. Their sums by day stay, and what the aggregate counts stays. Days are UTC, `YYYY-MM-DD`.
+ * Takes old events out of the store. Their sums by day stay, what the aggregate counts stays, and by what each is named, so
+ * that it counts once however often it comes again. One that comes late is an event as any, until the next prune. Days are
+ * UTC, `YYYY-MM-DD`.
  * Each step holds the write lock for what it takes away at once and no longer.
  */
 export class Retention extends Context.Tag("tooltrail/services/Retention")<
@@ -21,6 +23,10 @@ export class Retention extends Context.Tag("tooltrail/services/Retention")<
     readonly begin: (day: string) => Effect.Effect<boolean, PersistenceError>
     /** Takes away at most `events` events, or `events` sums by hour, of what is pruned. Returns how many there were. */
     readonly pruneStep: (events: number) => Effect.Effect<number, PersistenceError>
+    /** What the store's file has no use for. A store whose file an older program made cannot give it back until it is written anew. */
+    readonly unusedSpace: Effect.Effect<{ readonly bytes: number; readonly canBeGivenBack: boolean }, PersistenceError>
+    /** Writes the file anew, without unused space, so that it can give space back from then on. Until it is done nobody else can write. */
+    readonly rewrite: Effect.Effect<void, PersistenceError>
     /** Gives at most `pages` unused pages back to the system. Returns how many it gave. */
     readonly giveBackStep: (pages: number) => Effect.Effect<number, PersistenceError>
   }

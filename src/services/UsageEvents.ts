@@ -39,10 +39,10 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
       window?: TimeWindow,
     ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError | DetailPruned>
 
-    /** What did this session use? `null` asks for the calls without a session. */
+    /** What did this session use? `null` asks for the calls without a session. Fails where some of its calls are pruned. */
     readonly getUsageForSession: (
       sessionId: string | null,
-    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError>
+    ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError | DetailPruned>
 
     /** The most used tools of a project lately. */
     readonly getUsageSince: (
@@ -60,10 +60,10 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
     /** The session of the newest call that has one. */
     readonly getNewestSession: Effect.Effect<Option.Option<string>, PersistenceError>
 
-    /** When an agent's last call was, and how many it made since an instant. */
+    /** When an agent's last call was, pruned or not, and how many it made since an instant. */
     readonly getActivity: (agent: string, since: Timestamp) => Effect.Effect<AgentActivity, PersistenceError>
 
-    /** The newest calls, newest first. */
+    /** The newest calls that are not pruned, newest first. */
     readonly getNewest: (
       project: ProjectSelection,
       limit: number,

@@ -28,8 +28,10 @@ export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")
       window: TimeWindow,
     ) => Effect.Effect<Option.Option<ToolReport>, PersistenceError | DetailPruned>
 
-    /** Everything about one session; none where it has no calls. */
-    readonly getSessionReport: (sessionId: string) => Effect.Effect<Option.Option<SessionReport>, PersistenceError>
+    /** Everything about one session; none where it has no calls. Fails where all of them are pruned. */
+    readonly getSessionReport: (
+      sessionId: string,
+    ) => Effect.Effect<Option.Option<SessionReport>, PersistenceError | DetailPruned>
 
     /**
      * The calls of a tool, or of all, by day, week or month, from the one in which the window begins on; the first is whole.
@@ -42,7 +44,7 @@ export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")
       readonly unit: TrendUnit
     }) => Effect.Effect<ReadonlyArray<TrendPoint>, PersistenceError>
 
-    /** When the first call was that is recorded. */
+    /** When the first call was that is recorded. Of a day that is pruned, the first time that is known of a call. */
     readonly getObservedFrom: (project: ProjectSelection) => Effect.Effect<Option.Option<Timestamp>, PersistenceError>
   }
 >() {}

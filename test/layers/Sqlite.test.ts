@@ -165,6 +165,9 @@ describe("SqliteLive", () => {
       yield* Effect.forEach(["roll_up_recent", "roll_up_late"], addOldTrigger)
       yield* upTo(latestMigration)
       assert.deepStrictEqual(yield* sums(sql), [{ day: "2026-11-01", uses: 7 }])
+      assert.deepStrictEqual(yield* sql`SELECT pruned_before, forgotten_before FROM rollup_state`, [
+        { pruned_before: "2026-11-20", forgotten_before: "2026-11-20" },
+      ])
       yield* insert(sql, null)
       yield* rollUpRecent(sql)
       const { fillStep } = makeRollupQueries(sql)
@@ -237,6 +240,21 @@ describe("SqliteLive", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.effect("does not take an older store for pruned that had nothing to prune", () =>
+    Effect.gen(function* () {
+      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
+      const upTo = migrateTo(sql)
+      yield* upTo(26)
+      yield* sql`UPDATE rollup_state SET pruned_before = '2026-11-20'`
+      yield* upTo(latestMigration)
+      yield* sql`INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('Bash', '2026-11-01 12:00:00')`
+      assert.deepStrictEqual(
+        yield* sql`SELECT pruned_before, forgotten_before, (SELECT count(*) FROM tool_usage_events) AS events FROM rollup_state`,
+        [{ pruned_before: null, forgotten_before: null, events: 1 }],
+      )
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("gives triggers new names, by which an older program that still runs does not find them", () =>
     Effect.gen(function* () {
       const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
@@ -250,10 +268,10 @@ describe("SqliteLive", () => {
       const made = yield* sql`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name`
       assert.deepStrictEqual(
         made.map(({ name }) => name),
-        old.map((name) => `${name}_26`).sort(),
+        old.map((name) => `${name}_${latestMigration}`).sort(),
       )
       // Where they change, a migration is to make them by other names.
-      assert.strictEqual(createHash("sha256").update(JSON.stringify(made)).digest("hex").slice(0, 12), "e0054a0f43b3")
+      assert.strictEqual(createHash("sha256").update(JSON.stringify(made)).digest("hex").slice(0, 12), "195afd692d3b")
     }).pipe(Effect.scoped),
   )
 

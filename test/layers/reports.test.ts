@@ -256,6 +256,7 @@ describe("the reports", () => {
             assert.isTrue(order.every((run, place) => run.key !== order[place - 1]?.key))
             assert.deepStrictEqual(rest, {
               sessionId: "s1",
+              prunedBefore: Option.none(),
               span: { from: first.created_at, until: last.created_at, unit },
               total: expectedSums(own, unit, null),
               rows: expectedRows("tool", own, null, unit),

@@ -1,8 +1,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { createTriggers } from "../addToRollups.ts"
 
-/** Until now triggers of other sums had the same names, and a program that knows only those could take them for its own. */
+/**
+ * Until now triggers of other sums had the same names, and a program that knows only those could take them for its own. A later
+ * migration makes the triggers.
+ */
 export const renameTriggers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* Effect.forEach(
@@ -10,5 +12,4 @@ export const renameTriggers = Effect.gen(function* () {
     (name) => sql`DROP TRIGGER IF EXISTS ${sql(name)}`,
     { discard: true },
   )
-  yield* createTriggers(sql)
 })
