@@ -13,6 +13,7 @@ import type { AgentSettings } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { HomeFiles } from "../services/HomeFiles.ts"
 import { HookCost } from "../services/HookCost.ts"
+import { Retention } from "../services/Retention.ts"
 import { Spool } from "../services/Spool.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
@@ -126,6 +127,17 @@ const findLastingDrift = Effect.gen(function* () {
   return (yield* findDrift).filter((row) => first.some((earlier) => sameRow(earlier, row)))
 })
 
+const MEGABYTE = 1_000_000
+
+const inMegabytes = (bytes: number) => `${Math.round(bytes / MEGABYTE)} MB`
+
+/** Space that a store's file keeps for ever, and that is worth to write the file anew. */
+const findLostSpace = Effect.gen(function* () {
+  const { unusedSpace } = yield* Retention
+  const { bytes, canBeGivenBack } = yield* unusedSpace
+  return !canBeGivenBack && bytes >= MEGABYTE ? bytes : 0
+})
+
 const checkSums = Effect.gen(function* () {
   const { countUnfilled, findDrift } = yield* UsageRollups
   const [first, ...others] = yield* findDrift
@@ -148,9 +160,25 @@ const checkSums = Effect.gen(function* () {
 const checkLastCall = Effect.gen(function* () {
   const events = yield* UsageEvents
   const [newest] = yield* events.getNewest(AllProjects, 1)
-  return newest === undefined
-    ? check("last call", "warning")("the store holds no call")
-    : check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`)
+  if (newest !== undefined) return check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`)
+  const { prunedBefore } = yield* Retention
+  const pruned = yield* prunedBefore
+  return Option.match(pruned, {
+    onNone: () => check("last call", "warning")("the store holds no call"),
+    onSome: (day) => check("last call", "warning")(`it was before ${day}, and is pruned`),
+  })
+})
+
+const checkSpace = Effect.gen(function* () {
+  const lost = yield* findLostSpace
+  return lost === 0
+    ? check("space", "ok")("the store's file keeps no space that it has no use for")
+    : check(
+        "space",
+        "warning",
+      )(
+        `an older tooltrail made the store's file, which cannot give back ${inMegabytes(lost)} that are unused; --repair writes it anew`,
+      )
 })
 
 const checkCounts = Effect.gen(function* () {
@@ -166,9 +194,7 @@ const checkCounts = Effect.gen(function* () {
       )
 })
 
-const checkContent = Effect.all([checkCounts, checkSums, checkLastCall])
-
-const MEGABYTE = 1_000_000
+const checkContent = Effect.all([checkCounts, checkSums, checkSpace, checkLastCall])
 
 const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostBytes: number) =>
   Effect.gen(function* () {
@@ -176,7 +202,7 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostB
     const { bytes, schema, programSchema } = yield* identify
     const isSkipped = bytes > mostBytes
     const [finding] = isSkipped ? [] : (yield* inspect).damage
-    const unproved = `to go through ${Math.round(bytes / MEGABYTE)} MB takes a while; \`tooltrail doctor\` does`
+    const unproved = `to go through ${inMegabytes(bytes)} takes a while; \`tooltrail doctor\` does`
     const skip = (name: string) => check(name, "skipped")(unproved)
     const integrity = isSkipped
       ? skip("integrity")
@@ -191,7 +217,9 @@ const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostB
       const advice = `schema ${schema}; the next hook or query brings it to ${programSchema}`
       return [check("schema", "ok")(advice), integrity]
     }
-    const whole = isSkipped ? Effect.map(checkLastCall, (last) => [skip("counts"), skip("sums"), last]) : checkContent
+    const whole = isSkipped
+      ? Effect.map(Effect.all([checkSpace, checkLastCall]), (quick) => [skip("counts"), skip("sums"), ...quick])
+      : checkContent
     const content = finding === undefined ? yield* Effect.provide(whole, store) : []
     return [check("schema", "ok")(`schema ${schema}, which is this program's`), integrity, ...content]
   }).pipe(
@@ -274,11 +302,14 @@ const settleStore = Effect.gen(function* () {
   const unfilled = yield* rollups.countUnfilled
   if (sums.length > 0) yield* rollups.reset
   yield* fillRollups
+  const lost = yield* findLostSpace
+  if (lost > 0) yield* Effect.flatMap(Retention, ({ rewrite }) => rewrite)
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
     ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
     ...(unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
+    ...(lost === 0 ? [] : [repaired(`wrote the store's file anew, without ${inMegabytes(lost)} that were unused`)]),
   ]
 })
 

@@ -25,7 +25,7 @@ import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
 import { homeAt } from "../support/home.ts"
 import { hookPayload, hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
-import { changeStore, totals } from "../support/store.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
 
 interface Report {
   readonly ok: boolean
@@ -92,6 +92,7 @@ describe("doctor", () => {
       /^ok +integrity /m,
       /^ok +counts /m,
       /^ok +sums /m,
+      /^ok +space +the store's file keeps no space/m,
       /^ok +last call +Bash, \d{4}-/m,
       /^ok +spool /m,
       /^ok +drafts /m,
@@ -100,7 +101,7 @@ describe("doctor", () => {
     ]) {
       assert.match(stdout, line)
     }
-    assert.lengthOf(lines(stdout), 13)
+    assert.lengthOf(lines(stdout), 14)
   })
 
   it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
@@ -184,6 +185,38 @@ describe("doctor", () => {
     assert.deepStrictEqual(found(mended, "repair"), ["ok: added 1 call to the sums"])
     assert.match(found(mended, "sums")[0] ?? "", /^ok: /)
     assert.isEmpty(found(await examine(home, true), "repair"))
+  })
+
+  it("says that the file of an older store keeps what is pruned, and writes it anew under --repair", async () => {
+    const home = await usedHome()
+    changeStore(home, "PRAGMA auto_vacuum = NONE; VACUUM")
+    changeStore(
+      home,
+      `INSERT INTO tool_usage_events (tool_name, session_id, success, created_at, agent, tool_use_id)
+       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+       SELECT 'Bash', 'session-' || i / 150, 1, datetime('2020-01-01', '+' || i || ' minutes'), 'claude-code', 'call-' || i
+       FROM n`,
+    )
+    const pages = () => readStore(home, (all) => Number(all("PRAGMA page_count")[0]?.page_count))
+    const pruned = await runCli(home, ["prune", "--older-than", "30d"])
+    assert.match(
+      pruned.stdout,
+      /^Pruned 20000 calls .* \d+ KiB are unused in the store's file, .*; `tooltrail doctor --repair` writes it anew\.\n$/,
+    )
+    const again = await runCli(home, ["prune", "--older-than", "30d", "--json"])
+    const { events, freed_bytes, kept_bytes } = JSON.parse(again.stdout)
+    assert.deepStrictEqual([events, freed_bytes, kept_bytes > 1_000_000], [0, 0, true])
+    assert.match(found(await examine(home), "space")[0] ?? "", /^warning: .* cannot give back \d+ MB that are unused/)
+    const before = pages()
+    const { stdout } = await runCli(home, ["doctor", "--repair"])
+    assert.match(stdout, /wrote the store's file anew, without \d+ MB/)
+    assert.isBelow(pages(), before - kept_bytes / 4096 + 2)
+    assert.match(found(await examine(home), "space")[0] ?? "", /^ok/)
+    assert.deepStrictEqual(
+      readStore(home, (all) => all("PRAGMA auto_vacuum")),
+      [{ auto_vacuum: 2 }],
+    )
+    assert.strictEqual(totals(home).aggregate, 20_001)
   })
 
   it("leaves to a person what was set aside, what is damaged and what is too new", async () => {

@@ -15,6 +15,7 @@ import { ProjectResolverLive } from "../../layers/ProjectResolverLive.ts"
 import { StoreExportSqlite } from "../../layers/StoreExportSqlite.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { writeWholeFile } from "../../layers/writeWholeFile.ts"
+import { Retention } from "../../services/Retention.ts"
 import { counted } from "../counted.ts"
 import { exportStore } from "../exportStore.ts"
 import { drainFirst, PresentStore, resolveScope } from "./answer.ts"
@@ -49,6 +50,17 @@ const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =
     )
   })
 
+/** Of a pruned call there is nothing to write but that its tool counts it. */
+const warnOfPruned = (since: string | null) =>
+  Effect.gen(function* () {
+    const { prunedBefore } = yield* Retention
+    const pruned = Option.filter(yield* prunedBefore, (day) => since === null || since < day)
+    if (Option.isNone(pruned)) return
+    yield* Effect.logWarning(
+      `calls from before ${pruned.value} are pruned: they, and their sums by day, are not in the export; \`tooltrail backup\` copies all there is`,
+    )
+  })
+
 export const exportCommand = Command.make(
   "export",
   { file, format, since, project, force },
@@ -57,6 +69,7 @@ export const exportCommand = Command.make(
       yield* drainFirst
       const { selection } = yield* resolveScope(project)
       const from = Option.isSome(since) ? yield* cutoff(since.value) : null
+      yield* warnOfPruned(from)
       const run = <E, R>(write: (text: string) => Effect.Effect<void, E, R>) =>
         exportStore(format, { project: selection, since: from }, write)
       if (Option.isNone(file)) return yield* Effect.asVoid(run(toStandardOutput))

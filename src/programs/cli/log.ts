@@ -1,14 +1,18 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
-import { AllProjects } from "../../domain/Project.ts"
+import * as Option from "effect/Option"
+import { AllProjects, type Project } from "../../domain/Project.ts"
 import type { ToolUsageEvent } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
+import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
-import { answer, resolveScope } from "./answer.ts"
+import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./described.ts"
+import { STATUS } from "./explainEvidence.ts"
 import { folder, json, limit, utc } from "./options.ts"
 import { renderTable } from "./table.ts"
-import { renderNone } from "./usageTable.ts"
+import { paragraph } from "./text.ts"
+import { describePruned, renderNone } from "./usageTable.ts"
 
 const outcome = (event: ToolUsageEvent) => (event.success === 1 ? "ok" : (event.failure_kind ?? "failed"))
 
@@ -16,44 +20,61 @@ const outcome = (event: ToolUsageEvent) => (event.success === 1 ? "ok" : (event.
 const took = ({ duration_ms, duration_is_estimated }: ToolUsageEvent): string =>
   duration_ms === null ? "" : `${duration_is_estimated === 1 ? "~" : ""}${duration_ms} ms`
 
+interface NewestCalls {
+  readonly scope: Scope
+  readonly rows: ReadonlyArray<ToolUsageEvent>
+  readonly projects: ReadonlyMap<string, Project>
+}
+
+const renderCalls = ({ scope, rows, projects }: NewestCalls, view: View): string => {
+  const projectName = ({ project_hash: hash }: ToolUsageEvent) =>
+    hash === null ? "" : (projects.get(hash)?.name ?? hash)
+  return renderTable(
+    [
+      { title: "WHEN", value: (row) => view.time(row.created_at) },
+      { title: "TOOL", value: (row) => row.tool_name, atLeast: 10 },
+      { title: "TARGET", value: (row) => row.target ?? row.server_name ?? "", atLeast: 8, dispensable: 3 },
+      {
+        title: "OUTCOME",
+        value: outcome,
+        paint: (text, row) => (row.success === 1 ? view.colors.green(text) : view.colors.red(text)),
+      },
+      { title: "TOOK", align: "right", value: took },
+      ...(scope.selection === AllProjects
+        ? [{ title: "PROJECT", value: projectName, atLeast: 8, dispensable: 4 }]
+        : []),
+      { title: "SUBAGENT", value: (row) => row.subagent ?? "", atLeast: 8, dispensable: 2 },
+      { title: "SESSION", value: (row) => row.session_id ?? "", atLeast: 9, dispensable: 1 },
+    ],
+    rows,
+    view,
+  )
+}
+
+const whyNone = ({ scope }: NewestCalls, pruned: Option.Option<string>): readonly [what: string, hint: string] => {
+  if (Option.isSome(pruned)) return [`No single call is there ${scope.description}.`, pruned.value]
+  const hint = scope.selection === AllProjects ? STATUS : "Look everywhere with --all-projects."
+  return [`No call is recorded ${scope.description}.`, hint]
+}
+
 export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, folder, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
       const scope = yield* resolveScope(folder)
       const events = yield* UsageEvents
       const projects = yield* Projects
-      return { scope, rows: yield* events.getNewest(scope.selection, limit), projects: yield* projects.getAll }
+      const { prunedBefore } = yield* Retention
+      const rows = yield* events.getNewest(scope.selection, limit)
+      const pruned = rows.length < limit ? Option.map(yield* prunedBefore, describePruned) : Option.none()
+      if (output.json && Option.isSome(pruned)) yield* Effect.logWarning(pruned.value)
+      return { newest: { scope, rows, projects: yield* projects.getAll }, pruned }
     }),
-    toJson: (answer) => answer?.rows ?? [],
-    render: ({ scope, rows, projects }, view) => {
-      const projectName = ({ project_hash: hash }: ToolUsageEvent) =>
-        hash === null ? "" : (projects.get(hash)?.name ?? hash)
-      return rows.length > 0
-        ? renderTable(
-            [
-              { title: "WHEN", value: (row) => view.time(row.created_at) },
-              { title: "TOOL", value: (row) => row.tool_name, atLeast: 10 },
-              { title: "TARGET", value: (row) => row.target ?? row.server_name ?? "", atLeast: 8, dispensable: 3 },
-              {
-                title: "OUTCOME",
-                value: outcome,
-                paint: (text, row) => (row.success === 1 ? view.colors.green(text) : view.colors.red(text)),
-              },
-              {
-                title: "TOOK",
-                align: "right",
-                value: took,
-              },
-              ...(scope.selection === AllProjects
-                ? [{ title: "PROJECT", value: projectName, atLeast: 8, dispensable: 4 }]
-                : []),
-              { title: "SUBAGENT", value: (row) => row.subagent ?? "", atLeast: 8, dispensable: 2 },
-              { title: "SESSION", value: (row) => row.session_id ?? "", atLeast: 9, dispensable: 1 },
-            ],
-            rows,
-            view,
-          )
-        : renderNone(`No call is recorded ${scope.description}.`, "Look everywhere with --all-projects.", view)
-    },
+    toJson: (answer) => answer?.newest.rows ?? [],
+    render: ({ newest, pruned }, view) =>
+      newest.rows.length === 0
+        ? renderNone(...whyNone(newest, pruned), view)
+        : [renderCalls(newest, view), ...Option.toArray(pruned).flatMap((note) => ["", paragraph(note, view)])].join(
+            "\n",
+          ),
   }),
 ).pipe(described("The newest calls, newest first.", "tooltrail log --limit 50 --utc"))

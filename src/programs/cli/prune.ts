@@ -8,6 +8,9 @@ import { json, window } from "./options.ts"
 
 const PAGE_KIB = 4
 
+const cannotGiveBack = (bytes: number) =>
+  `${Math.ceil(bytes / 1024)} KiB are unused in the store's file, which an older tooltrail made and which cannot give them back; \`tooltrail doctor --repair\` writes it anew.`
+
 const olderThan = window("older-than", "Prune the calls before this: 180d, 26w. At least 1d.")
 
 const dryRun = Options.boolean("dry-run").pipe(Options.withDescription("Only say what would be pruned."))
@@ -21,14 +24,19 @@ export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ older
         before: answer?.before ?? null,
         events: answer?.events ?? 0,
         freed_bytes: (answer?.freedPages ?? 0) * PAGE_KIB * 1024,
+        kept_bytes: answer?.keptBytes ?? 0,
         dry_run: dryRun,
       }),
-      render: ({ before, events, freedPages }) => {
-        if (events === 0 && freedPages === 0) return `There is no single call from before ${before} (UTC).`
+      render: ({ before, events, freedPages, keptBytes }) => {
         const calls = `${counted(events, "call")} from before ${before} (UTC)`
-        return dryRun
-          ? `Would prune ${calls}; their sums by day stay.`
-          : `Pruned ${calls}; their sums by day stay. ${freedPages * PAGE_KIB} KiB given back.`
+        if (dryRun && events > 0) return `Would prune ${calls}; their sums by day stay.`
+        const space = keptBytes > 0 ? cannotGiveBack(keptBytes) : `${freedPages * PAGE_KIB} KiB given back.`
+        return [
+          events > 0
+            ? `Pruned ${calls}; their sums by day stay.`
+            : `There is no single call from before ${before} (UTC).`,
+          ...(events > 0 || freedPages > 0 || keptBytes > 0 ? [space] : []),
+        ].join(" ")
       },
     },
   ),

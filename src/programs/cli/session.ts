@@ -14,7 +14,7 @@ import { duration } from "./figures.ts"
 import { argument, json, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
-import { cut, renderDetails } from "./text.ts"
+import { cut, paragraph, renderDetails } from "./text.ts"
 import { describeOutcome, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
@@ -52,12 +52,13 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
     }),
     toJson: (answer) => {
       if (answer === undefined || Option.isNone(answer.report)) return []
-      const { sessionId, span, rows, projects } = answer.report.value
+      const { sessionId, prunedBefore, span, rows, projects } = answer.report.value
       return rows.map((row) => ({
         ...rowToJson("tool", row),
         session_id: sessionId,
         session_began: span.from,
         session_ended: span.until,
+        pruned_before: Option.getOrNull(prunedBefore),
         projects: countsToJson("project", projects, answer.projects),
       }))
     },
@@ -72,7 +73,7 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
           view,
         )
       }
-      const { sessionId, span, total, rows, order, ...where } = report.value
+      const { sessionId, prunedBefore, span, total, rows, order, ...where } = report.value
       const millis = toEpochMillis(span.until) - toEpochMillis(span.from)
       const nameOf = projectNames(projects)
       return [
@@ -102,6 +103,10 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         "",
         renderUsage(rows.slice(0, TOOLS_SHOWN), { title: "TOOL", span, withoutSessions: true }, view),
         ...(rows.length > TOOLS_SHOWN ? ["", `${rows.length - TOOLS_SHOWN} more; --json shows all.`] : []),
+        ...Option.toArray(prunedBefore).flatMap((day) => [
+          "",
+          paragraph(`Its calls from before ${day} are pruned, and not among these.`, view),
+        ]),
       ].join("\n")
     },
   }),

@@ -7,6 +7,7 @@ import { format } from "../../domain/TimeWindow.ts"
 import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import type { NeighbourCount } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
+import { Retention } from "../../services/Retention.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
 import { type GatheredEvidence, gatherEvidence } from "../gatherEvidence.ts"
@@ -25,8 +26,13 @@ const name = argument("name", "The tool's name as the agent calls it.")
 const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
   namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
+interface Absence extends GatheredEvidence {
+  /** The day before which calls are pruned. */
+  readonly pruned: Option.Option<string>
+}
+
 /** What else is known of a tool that has no calls in the window. */
-const whatIsKnown = (name: string, scope: Scope, { coverage, registry }: GatheredEvidence, view: View): string => {
+const whatIsKnown = (name: string, scope: Scope, { coverage, registry, pruned }: Absence, view: View): string => {
   const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
   if (missing !== undefined) {
     return `Transcripts show ${counted(missing.calls, "call")} of it; \`tooltrail reconcile\` records what is missing.`
@@ -35,7 +41,10 @@ const whatIsKnown = (name: string, scope: Scope, { coverage, registry }: Gathere
   const isHere = (row: ToolRegistryRow) => scope.selection === AllProjects || row.project_hash === scope.selection
   const lastHere = lastUse(rows.filter(isHere))
   if (Option.isSome(lastHere)) {
-    return `It was called last ${view.time(lastHere.value)}; look further back with --since.`
+    const last = `It was called last ${view.time(lastHere.value)}`
+    return Option.exists(pruned, (day) => lastHere.value < day)
+      ? `${last}, and that call is pruned; \`tooltrail trend ${name}\` shows the days.`
+      : `${last}; look further back with --since.`
   }
   return Option.match(lastUse(rows), {
     onNone: () => "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
@@ -49,6 +58,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
       const scope = yield* resolveScope(folder)
       const reports = yield* UsageReports
       const projects = yield* Projects
+      const { prunedBefore } = yield* Retention
       const report = yield* reports.getToolReport(name, scope.selection, since)
       return {
         scope,
@@ -56,7 +66,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         projects: yield* projects.getAll,
         absence:
           Option.isNone(report) && !output.json
-            ? Option.some(yield* gatherEvidence(scope.selection, since))
+            ? Option.some<Absence>({ ...(yield* gatherEvidence(scope.selection, since)), pruned: yield* prunedBefore })
             : Option.none(),
       }
     }),

@@ -3,6 +3,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { AllProjects } from "../../domain/Project.ts"
 import { format } from "../../domain/TimeWindow.ts"
 import { type TrendPoint, TrendUnit } from "../../domain/Trend.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
@@ -70,7 +71,11 @@ export const trend = Command.make(
           const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` of ${tool}` })
           const period = `in the last ${format(since)} ${scope.description}`
           if (points.length === 0) {
-            return renderNone(`No calls${what} ${period}.`, "Look everywhere with --all-projects.", view)
+            const hint =
+              scope.selection === AllProjects
+                ? "Look further back with --since."
+                : "Look everywhere with --all-projects."
+            return renderNone(`No calls${what} ${period}.`, hint, view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
           return [

@@ -98,6 +98,10 @@ export const namedCounts = (
   ...(counts.length > 5 ? [`${counts.length - 5} more`] : []),
 ]
 
+/** What a list of single calls leaves out. */
+export const describePruned = (before: string): string =>
+  `Single calls from before ${before} are pruned; \`tooltrail trend\` shows their sums by day.`
+
 /** An empty answer, said for a person. `hint` is what to try next. */
 export const renderNone = (what: string, hint: string, view: View): string =>
   `${paragraph(what, view)}\n${paragraph(hint, view)}`

@@ -1,0 +1,185 @@
+import { join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import { AllProjects } from "../../src/domain/Project.ts"
+import type * as Timestamp from "../../src/domain/Timestamp.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageReports } from "../../src/services/UsageReports.ts"
+import { hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import { days, pruneAt } from "../support/pruning.ts"
+import { changeStore, readStore } from "../support/store.ts"
+import { toolUse } from "../support/toolUses.ts"
+import { realTranscripts } from "../support/transcripts.ts"
+
+const now = Date.UTC(2026, 10, 23, 12, 34, 56)
+
+describe("what is asked of a store with pruned calls", () => {
+  const home = join(temporaryFolder(), "home")
+  const emptied = join(temporaryFolder(), "home")
+  let session = ""
+  let first = ""
+  let last = ""
+
+  const ask = async (folder: string, ...args: ReadonlyArray<string>) => {
+    const { code, stdout, stderr } = await runCli(folder, args)
+    return { code, stdout, stderr, said: `${stdout}\n${stderr}`.replace(/\s+/g, " ") }
+  }
+
+  beforeAll(async () => {
+    for (const folder of [home, emptied]) assert.strictEqual((await ask(folder, "import", realTranscripts)).code, 0)
+    await runHook(home, hookPayload("young"))
+    const [row] = readStore(home, (all) =>
+      all("SELECT session_id, min(created_at) AS first FROM tool_usage_events WHERE tool_name <> 'Bash'"),
+    )
+    session = String(row?.session_id)
+    first = readStore(emptied, (all) => String(all("SELECT min(created_at) AS at FROM tool_usage_events")[0]?.at))
+    last = readStore(emptied, (all) => String(all("SELECT max(created_at) AS at FROM tool_usage_events")[0]?.at))
+    for (const folder of [home, emptied]) {
+      assert.strictEqual((await ask(folder, "prune", "--older-than", "30d")).code, 0)
+    }
+  })
+
+  it("is when calls were recorded first: `unused` knows it by the sums of the pruned days", async () => {
+    const { code, stdout } = await ask(home, "unused", "--all-projects", "--since", "30d", "--json")
+    assert.strictEqual(code, 0)
+    const { observed_from, reason } = JSON.parse(stdout)
+    assert.notStrictEqual(reason, "span too short")
+    assert.strictEqual(observed_from.slice(0, 10), first.slice(0, 10))
+    assert.isAtLeast(Date.parse(observed_from), Date.parse(first))
+  })
+
+  it("is a session: one that is pruned says so and fails, one that never was is none", async () => {
+    for (const output of [[], ["--json"]]) {
+      const pruned = await ask(home, "session", session, ...output)
+      assert.deepStrictEqual([pruned.code, pruned.stdout, lines(pruned.stderr).length], [1, "", 1])
+      assert.match(
+        pruned.stderr,
+        new RegExp(`calls of the session ${session} are from before \\d{4}-\\d\\d-\\d\\d and pruned`),
+      )
+      const unknown = await ask(home, "session", "nobody", ...output)
+      assert.deepStrictEqual([unknown.code, unknown.stderr], [0, ""])
+    }
+    assert.match((await ask(home, "session", "nobody")).stdout, /^No calls of the session nobody\./)
+  })
+
+  it("is the newest calls: `log` says where its list ends because of it, for programs on standard error", async () => {
+    const note = /Single calls from before \d{4}-\d\d-\d\d are pruned/
+    assert.match((await ask(home, "log", "--all-projects")).said, note)
+    assert.notMatch((await ask(home, "log", "--all-projects", "--limit", "1")).said, note)
+    assert.match(
+      (await ask(emptied, "log", "--all-projects")).said,
+      /^No single call is there in any project\. Single calls/,
+    )
+    const asJson = await ask(home, "log", "--all-projects", "--json")
+    assert.lengthOf(JSON.parse(asJson.stdout), 1)
+    assert.match(asJson.stderr, note)
+  })
+
+  it("is the last call: `status` knows when it was, and `doctor` does not say that there was none", async () => {
+    const { stdout } = await ask(emptied, "status", "--json")
+    assert.strictEqual(JSON.parse(stdout).agents[0].last_call, last)
+    const doctor = await ask(emptied, "doctor")
+    assert.match(doctor.said, /it was before \d{4}-\d\d-\d\d, and is pruned/)
+    assert.notInclude(doctor.said, "holds no call")
+  })
+
+  it("is a tool: it does not tell to look where nothing can be seen", async () => {
+    const { code, said } = await ask(home, "tool", "Read", "--all-projects", "--since", "7d")
+    assert.strictEqual(code, 0)
+    assert.match(said, /It was called last .*, and that call is pruned; `tooltrail trend Read` shows the days/)
+    assert.notInclude(said, "look further back")
+  })
+
+  it("is an export: it says what is not in it, and of a window that is whole nothing", async () => {
+    const file = join(temporaryFolder(), "calls.jsonl")
+    const whole = await ask(home, "export", file)
+    assert.match(whole.stderr, /calls from before \d{4}-\d\d-\d\d are pruned: they, and their sums by day, are not in/)
+    assert.match((await ask(home, "export", "--since", "60d")).stderr, /are pruned/)
+    assert.strictEqual((await ask(home, "export", "--since", "7d")).stderr, "")
+  })
+})
+
+describe("a session of which some calls are pruned", () => {
+  it.effect("is not answered as if it were whole, with a name or without", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const at = (sessionId: string | null, time: string) => toolUse({ sessionId, usedAt: time as Timestamp.Timestamp })
+      const uses = [
+        at("both", "2026-11-02 23:59:59"),
+        at("both", "2026-11-03 00:00:01"),
+        at("young", "2026-11-03 00:00:01"),
+        at("old", "2026-11-01 00:00:01"),
+        at(null, "2026-11-03 00:00:01"),
+      ]
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      yield* pruneAt(now, 20)
+      const { getUsageForSession } = yield* UsageEvents
+      const { getSessionReport } = yield* UsageReports
+      for (const session of ["both", "old"]) {
+        assert.deepInclude(yield* Effect.flip(getUsageForSession(session)), {
+          _tag: "DetailPruned",
+          before: "2026-11-03",
+          session,
+        })
+      }
+      assert.lengthOf(yield* getUsageForSession("young"), 1)
+      assert.lengthOf(yield* getUsageForSession(null), 1)
+      assert.lengthOf(yield* getUsageForSession("nobody"), 0)
+      const both = Option.getOrThrow(yield* getSessionReport("both"))
+      assert.deepStrictEqual([both.total.usage_count, both.prunedBefore], [1, Option.some("2026-11-03")])
+      const young = Option.getOrThrow(yield* getSessionReport("young"))
+      assert.deepStrictEqual([young.total.usage_count, young.prunedBefore], [1, Option.none()])
+      assert.strictEqual((yield* Effect.flip(getSessionReport("old")))._tag, "DetailPruned")
+      assert.isTrue(Option.isNone(yield* getSessionReport("nobody")))
+      yield* recordToolUse(at(null, "2026-11-01 00:00:01"))
+      yield* pruneAt(now, 20)
+      assert.strictEqual((yield* Effect.flip(getUsageForSession(null)))._tag, "DetailPruned")
+      // Of what an older program pruned nobody knows the sessions.
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`UPDATE rollup_state SET forgotten_before = '2026-11-03'`
+      assert.strictEqual((yield* Effect.flip(getUsageForSession("nobody")))._tag, "DetailPruned")
+      assert.lengthOf(yield* getUsageForSession("young"), 1)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("is shown with a note", async () => {
+    const home = temporaryFolder()
+    await runHook(home, hookPayload("young"))
+    changeStore(
+      home,
+      `INSERT INTO tool_usage_events (tool_name, session_id, success, created_at) VALUES ('Bash', 's', 1, '2020-01-01 00:00:00')`,
+    )
+    const whole = await runCli(home, ["session", "s", "--json"])
+    assert.isNull(JSON.parse(whole.stdout)[0].pruned_before)
+    assert.strictEqual((await runCli(home, ["prune", "--older-than", "30d"])).code, 0)
+    assert.match((await runCli(home, ["session", "s"])).stdout, /Its calls from before \d{4}-\d\d-\d\d are pruned/)
+    const cut = await runCli(home, ["session", "s", "--json"])
+    assert.match(JSON.parse(cut.stdout)[0].pruned_before, /^\d{4}-\d\d-\d\d$/)
+  })
+})
+
+describe("the window before one that is whole", () => {
+  it.effect("is compared with only where none of it is pruned, though a call came late", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const at = (time: string) => toolUse({ usedAt: time as Timestamp.Timestamp })
+      for (const time of ["2026-10-01 00:00:00", "2026-11-05 00:00:00", "2026-11-20 00:00:00"]) {
+        yield* recordToolUse(at(time))
+      }
+      const previous = (age: number) =>
+        UsageReports.pipe(
+          Effect.flatMap(({ getReport }) => getReport("tool", AllProjects, days(age))),
+          Effect.map((report) => Option.getOrThrow(report).total.previous_count),
+        )
+      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [1, 1])
+      yield* pruneAt(now, 20)
+      yield* recordToolUse(at("2026-10-01 00:00:00"))
+      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [null, 1])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+})
