@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 
 const measurements = ["hook", "serve", "import", "beside", "scale"]
-const unlessTold = ["hook", "serve", "import"]
+const unlessTold = ["hook", "serve", "import", "scale"]
 
 const [name, ...args] = process.argv.slice(2)
 if (name !== undefined && !measurements.includes(name)) {

@@ -1,4 +1,5 @@
-// Times the questions on stores of many events, in process: node bench/scale.mjs [--events 1000000]. Needs `npm run build`.
+// Times the questions on stores of many events, in process: node bench/scale.mjs [--events 1000000] [--data FOLDER], where the
+// stores are kept. Needs `npm run build`.
 import {
   existsSync,
   mkdirSync,
@@ -38,14 +39,22 @@ import { UsageReports } from "../dist/lib/services/UsageReports.js"
 import { UsageRollups } from "../dist/lib/services/UsageRollups.js"
 import { END, generateEvents, projectHash, toolName } from "./scaleData.mjs"
 
-const SMALL = 100_000
-const { values } = parseArgs({ options: { events: { type: "string", default: "1000000" } } })
+const FEWEST = 10_000
+const { values } = parseArgs({
+  options: {
+    events: { type: "string", default: "1000000" },
+    data: { type: "string", default: join(import.meta.dirname, ".data") },
+  },
+})
 const size = Number(values.events)
-if (!(Number.isSafeInteger(size) && size >= SMALL)) {
-  throw new Error(`--events: ${JSON.stringify(values.events)} is not a whole number from ${SMALL}`)
+if (!(Number.isSafeInteger(size) && size >= FEWEST)) {
+  console.error(`--events: ${JSON.stringify(values.events)} is not a whole number from ${FEWEST}`)
+  process.exit(1)
 }
+/** What all is held against; of less than a million, only to see that it runs. */
+const SMALL = Math.min(100_000, Math.floor(size / 10))
 
-const data = join(import.meta.dirname, ".data")
+const { data } = values
 const INSERT = `
   INSERT INTO tool_usage_events (
     tool_name, session_id, project_hash, success, created_at, agent, tool_use_id, duration_ms, subagent, failure_kind, source)
@@ -264,7 +273,7 @@ ours.pragma("synchronous = NORMAL")
 const ourInsert = ours.prepare(INSERT)
 insertAll(ours, ourInsert)
 const times = { plain: [], ours: [] }
-for (const event of generateEvents(20_000, 7)) {
+for (const event of generateEvents(Math.min(20_000, size), 7)) {
   let started = performance.now()
   plainInsert.run(event)
   times.plain.push(performance.now() - started)
@@ -368,7 +377,7 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 // A spool has a file for each call: all of a drain, what of it the store takes, and a loop over the same files.
-const SPOOLED = 20_000
+const SPOOLED = Math.min(20_000, SMALL)
 
 const spoolAt = (directory) => {
   mkdirSync(join(directory, "spool"), { recursive: true, mode: 0o700 })
