@@ -14,6 +14,7 @@ import { bucketColumns } from "../../src/layers/rollupTables.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageReports } from "../../src/services/UsageReports.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
@@ -53,6 +54,19 @@ const assertSameAnswers = (project: ProjectSelection, window: TimeWindow) =>
       const plain = yield* plainUsageBy(column, project, window)
       assert.deepStrictEqual(yield* events.getUsageBy(dimension, project, window), plain as never)
     }
+    const { getReport } = yield* UsageReports
+    for (const [dimension, column] of [
+      ["agent", "agent"],
+      ["subagent", "subagent"],
+      ["project", "project_hash"],
+    ] as const) {
+      const report = yield* getReport(dimension, project, window)
+      const rows = Option.match(report, { onNone: () => [], onSome: (of) => of.rows })
+      assert.deepStrictEqual(
+        rows.map(({ key, usage_count, failures, last_used }) => ({ key, usage_count, failures, last_used })),
+        (yield* plainUsageBy(column, project, window)) as never,
+      )
+    }
     const [bash] = (yield* plainUsageBy("tool_name", project, window)).filter(({ key }) => key === "Bash")
     const stats = yield* events.getUsageForTool("Bash", project, window)
     assert.deepStrictEqual(
@@ -65,13 +79,14 @@ const assertSameAnswers = (project: ProjectSelection, window: TimeWindow) =>
 const calls = fc
   .tuple(fc.constantFrom(0.1, 2, 20), fc.constantFrom(["Bash"], ["Bash", "Skill", "mcp__github__search"]))
   .chain(([days, tools]) =>
-    fc
-      .array(toolUses(now, days), { minLength: 4, maxLength: 4 })
-      .map((uses) =>
-        uses
-          .flat()
-          .map((use, place) => ({ ...use, toolName: tools[place % tools.length] ?? "Bash", durationMs: place * 77 })),
-      ),
+    fc.array(toolUses(now, days), { minLength: 4, maxLength: 4 }).map((uses) =>
+      uses.flat().map((use, place) => ({
+        ...use,
+        agent: place % 3 === 0 ? "codex" : use.agent,
+        toolName: tools[place % tools.length] ?? "Bash",
+        durationMs: place * 77,
+      })),
+    ),
   )
 
 const windows = fc.oneof(

@@ -3,6 +3,7 @@ import type * as SqlError from "@effect/sql/SqlError"
 import * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -14,6 +15,7 @@ import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { type Store, StoreLive } from "../../src/layers/Store.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
+import { Retention } from "../../src/services/Retention.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
@@ -227,6 +229,55 @@ describe("the work that a question makes", () => {
       const ofSessions = row.sessions * SESSION_CALLS
       // The newest calls, of which there are up to 128, are looked at by each of the five questions for sums.
       assert.isAtMost(visits.tool_usage_events, ofSessions + 4 * ofAll.usage_count + 5 * 128)
+    }),
+  )
+
+  it.effect("is that of days where it is a trend, whichever tool, and of few calls beside", () =>
+    Effect.gen(function* () {
+      for (const events of [20_000, 80_000]) {
+        yield* TestClock.setTime(END - 15 * 60_000)
+        const home = yield* storeOf(events)
+        for (const [tool, series] of [
+          [Option.none(), MOST_SERIES * PROJECTS],
+          [Option.some(toolName(0)), 2 * PROJECTS],
+        ] as const) {
+          const trend = { tool, project: AllProjects, window: days(60), unit: "week" } as const
+          const { visits } = yield* workOf(
+            home,
+            Effect.flatMap(UsageReports, ({ getTrend }) => getTrend(trend)),
+          )
+          assert.isAtMost(visits.usage_by_day, series * (60 + 7))
+          assert.isAtMost(visits.usage_by_hour, 0)
+          // The newest, which are in no sum yet.
+          assert.isAtMost(visits.tool_usage_events, 128)
+        }
+      }
+    }),
+  )
+
+  it.effect("is that of what is pruned where old calls are looked for, not of what stays", () =>
+    Effect.gen(function* () {
+      for (const events of [20_000, 80_000]) {
+        yield* TestClock.setTime(END)
+        const home = yield* storeOf(events)
+        const day = Timestamp.fromEpochMillis(END - 89 * 86_400_000).slice(0, 10)
+        const retention = <A, E>(ask: (service: Context.Tag.Service<Retention>) => Effect.Effect<A, E>) =>
+          Effect.flatMap(Retention, ask)
+        const count = retention(({ countBefore }) => countBefore(day))
+        const old = yield* Effect.provide(count, storeAt(home))
+        assert.isTrue(old > 0 && old < events / 40)
+        assert.isAtMost((yield* workOf(home, count)).visits.tool_usage_events, old + 3 * PROJECTS)
+        yield* Effect.provide(
+          retention(({ begin }) => begin(day)),
+          storeAt(home),
+        )
+        const step = yield* workOf(
+          home,
+          retention(({ pruneStep }) => pruneStep(50)),
+        )
+        // What a step looks for, and what it looks at of each.
+        assert.isAtMost(step.visits.tool_usage_events, 3 * (50 + PROJECTS))
+      }
     }),
   )
 
