@@ -105,9 +105,34 @@ export interface FoundHandler {
   readonly group: number
   readonly index: number
   readonly handler: JsonObject
-  /** It is run for some calls only. */
-  readonly isNarrowed: boolean
+  /** Which tools its group is for, as it stands there; all where it is left out, empty or `*`. */
+  readonly matcher: unknown
 }
+
+const isForAllTools = (matcher: unknown) => matcher === undefined || matcher === "" || matcher === "*"
+
+/**
+ * Whether a matcher is for a tool: it is a name or a list of names where it could be one, else a pattern. One that is no pattern
+ * is for none. Source: "Matcher patterns" in https://code.claude.com/docs/en/hooks.
+ */
+export const isMatcherFor = (matcher: unknown, tool: string): boolean => {
+  if (isForAllTools(matcher)) return true
+  if (typeof matcher !== "string") return false
+  if (/^[\w\-, |]*$/.test(matcher)) return matcher.split(/[|,]/).some((name) => name.trim() === tool)
+  try {
+    return new RegExp(matcher).test(tool)
+  } catch {
+    return false
+  }
+}
+
+/** It is run for some calls only. */
+export const isNarrowed = ({ handler, matcher }: FoundHandler): boolean =>
+  handler.if !== undefined || !isForAllTools(matcher)
+
+/** Whether the agent starts it for the calls of a tool. What a condition beside the tool holds for cannot be told, and is none. */
+export const isRunFor = ({ handler, matcher }: FoundHandler, tool: string): boolean =>
+  handler.if === undefined && isMatcherFor(matcher, tool)
 
 const items = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
@@ -122,9 +147,7 @@ export const findHandlers = (settings: unknown, token: string | undefined): Read
                 group: groupIndex,
                 index,
                 handler,
-                isNarrowed:
-                  handler.if !== undefined ||
-                  (isObject(group) && !["", "*", undefined].includes(group.matcher as string | undefined)),
+                matcher: isObject(group) ? group.matcher : undefined,
               },
             ]
           : [],
@@ -144,9 +167,12 @@ export interface Registered {
   readonly token: string | undefined
 }
 
-/** What is registered; nothing where none of the handlers is for calls or sessions. */
-export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Registered | undefined => {
-  const heard = found.filter(({ isNarrowed }) => !isNarrowed)
+/** What is registered for all calls or sessions; nothing where none of the handlers is. */
+export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Registered | undefined =>
+  describeHandlers(found.filter((each) => !isNarrowed(each)))
+
+/** The same of handlers that are for some calls only as well. */
+export const describeHandlers = (heard: ReadonlyArray<FoundHandler>): Registered | undefined => {
   if (heard.length === 0) return undefined
   const endpoint = heard.map(({ handler }) => endpointOf(handler)).find((found) => found !== undefined)
   const commands = heard.filter(({ handler }) => handler.type === "command")

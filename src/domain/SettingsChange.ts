@@ -3,6 +3,7 @@ import {
   findHandlers,
   type HookEventName,
   hookEvents,
+  isNarrowed,
   type Registration,
   wantedHandler,
 } from "./HookRegistration.ts"
@@ -92,7 +93,7 @@ export const changesToRegister = (
   }
   const found = findHandlers(settings, token)
   const kept = hookEvents.flatMap((event) => {
-    const handler = found.find((each) => each.event === event && !each.isNarrowed)
+    const handler = found.find((each) => each.event === event && !isNarrowed(each))
     return handler === undefined ? [] : [{ event, handler }]
   })
   const missing = hookEvents.filter((event) => !kept.some((each) => each.event === event))

@@ -4,7 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { describeRegistration, filesOf, findHandlers, hookEvents, type Registered } from "../domain/HookRegistration.ts"
+import {
+  describeHandlers,
+  describeRegistration,
+  filesOf,
+  findHandlers,
+  type HookEventName,
+  isRunFor,
+  type Registered,
+} from "../domain/HookRegistration.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import {
   areHooksDisabled,
@@ -21,6 +29,7 @@ import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { isHomeLockHeld } from "./holdHomeLock.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
 import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
+import { managedFolder, managedSettings } from "./managedSettings.ts"
 import { findCheckout } from "./ProjectResolverLive.ts"
 import { replaceFile } from "./replaceFile.ts"
 import {
@@ -85,7 +94,7 @@ const make = Effect.gen(function* () {
   const locate = Effect.fn("AgentSettings.locate")((scope: SettingsScope) => locateIn(scope, projectFolder))
 
   /** The file's content, and the path and mode it is written with. */
-  const open = ({ path }: SettingsFile) =>
+  const open = ({ path }: Pick<SettingsFile, "path">) =>
     attempt(path, () => {
       const target = followLinks(path)
       return { target, content: readText(target), mode: stat(target)?.mode }
@@ -130,9 +139,10 @@ const make = Effect.gen(function* () {
 
     locate,
 
-    ofSession: Effect.fn("AgentSettings.ofSession")((folder) =>
-      Effect.forEach(settingsScopes, (scope) => locateIn(scope, Effect.succeed(folder))),
-    ),
+    ofSession: Effect.fn("AgentSettings.ofSession")(function* (folder) {
+      const files = yield* Effect.forEach(settingsScopes, (scope) => locateIn(scope, Effect.succeed(folder)))
+      return [...files.map(({ path }) => path), ...managedSettings(managedFolder(process.platform))]
+    }),
 
     everywhere: Effect.gen(function* () {
       // Where the current folder is gone, there is no project either.
@@ -147,18 +157,19 @@ const make = Effect.gen(function* () {
       return files.filter(({ path }, place) => files.findIndex((each) => each.path === path) === place)
     }),
 
-    read: Effect.fn("AgentSettings.read")(function* (file) {
-      const { content } = yield* open(file)
+    read: Effect.fn("AgentSettings.read")(function* (path) {
+      const { content } = yield* open({ path })
       if (content === undefined) return Option.none()
-      const { value } = yield* parse(file.path, withoutMark(content).text)
+      const { value } = yield* parse(path, withoutMark(content).text)
       const ownToken = yield* token
       const found = findHandlers(value, ownToken)
       const registered = describeRegistration(found)
       return Option.some({
         registered: Option.fromNullable(registered),
-        startedFor: hookEvents.filter((event) =>
-          found.some((each) => each.event === event && canStart(describeRegistration([each]), ownToken)),
-        ),
+        isStartedFor: (event: HookEventName, tool: string) =>
+          found.some(
+            (each) => each.event === event && isRunFor(each, tool) && canStart(describeHandlers([each]), ownToken),
+          ),
         missingFiles: missingFiles(registered),
         hasOwnToken: registered?.token !== undefined && registered.token === ownToken,
         plugins: enabledPlugins(value),

@@ -20,7 +20,7 @@ export const lookAtSettings: Effect.Effect<ReadonlyArray<LookedAt>, PersistenceE
     const settings = yield* AgentSettings
     const files = yield* settings.everywhere
     return yield* Effect.forEach(files, (file) =>
-      Effect.map(Effect.either(settings.read(file)), (content) => ({ file, content })),
+      Effect.map(Effect.either(settings.read(file.path)), (content) => ({ file, content })),
     )
   },
 )
@@ -32,7 +32,7 @@ export const lookAtSettings: Effect.Effect<ReadonlyArray<LookedAt>, PersistenceE
 export const findUserCommand: Effect.Effect<Option.Option<HookCommand>, PersistenceError, AgentSettings> = Effect.gen(
   function* () {
     const settings = yield* AgentSettings
-    const content = yield* Effect.either(Effect.flatMap(settings.locate("user"), settings.read))
+    const content = yield* Effect.either(Effect.flatMap(settings.locate("user"), ({ path }) => settings.read(path)))
     return Either.getRight(content).pipe(
       Option.flatten,
       Option.filter(({ missingFiles }) => missingFiles.length === 0),

@@ -80,10 +80,10 @@ const receive = ({ text, oddities }: Payload) =>
 const settingsEntry = onDemand(() => import("./settingsEntry.ts"))
 
 /** Claude Code runs the plugin's hook and that in the settings. By its id a call is known again; one without is left to the latter. */
-const isLeftToSettings = ({ toolUseId, agent, success }: ToolUse): Effect.Effect<boolean, never, Home> =>
+const isLeftToSettings = ({ toolUseId, agent, success, toolName }: ToolUse): Effect.Effect<boolean, never, Home> =>
   toolUseId === null && agent === "claude-code" && process.argv.includes(AS_PLUGIN)
     ? Effect.flatMap(settingsEntry, ({ hasSettingsEntry }) =>
-        hasSettingsEntry(success ? "PostToolUse" : "PostToolUseFailure"),
+        hasSettingsEntry(success ? "PostToolUse" : "PostToolUseFailure", toolName),
       )
     : Effect.succeed(false)
 

@@ -220,6 +220,23 @@ describe("the Claude Code plugin", () => {
     }
   })
 
+  it("leaves a call that has no id to a settings entry whose matcher is for its tool, as Claude Code reads it", async () => {
+    const folder = installPlugin()
+    for (const matcher of [".*", "Read|Bash"]) {
+      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+      await runCli(home, ["install"], { env: { HOME: person } })
+      const path = join(person, ".claude", "settings.json")
+      const settings = readFileSync(path, "utf8").replaceAll('"hooks": [', `"matcher": "${matcher}", "hooks": [`)
+      writeFileSync(path, settings)
+      const [handler] = readJson<Hooks>(path).hooks.PostToolUse?.[0]?.hooks ?? []
+      const env = environmentOf(folder, home, person)
+      for (const each of [handlerOf(folder), handler as Handler]) {
+        quiet(await start(each, env, callWithoutId("PostToolUse")))
+      }
+      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1], matcher)
+    }
+  })
+
   it("leaves a call that has no id to the server that a settings entry sends it to, if that is running", async () => {
     const folder = installPlugin()
     const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
