@@ -1,5 +1,4 @@
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { discoveredTool } from "../domain/discoveredTool.ts"
@@ -11,6 +10,7 @@ import { Spool } from "../services/Spool.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { drainBatches, nextBatchSize } from "./batchSize.ts"
+import { holdingStore } from "./holdingStore.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { recordToolUses } from "./recordToolUses.ts"
 
@@ -75,6 +75,8 @@ interface Batch {
   /** Those of them that it remembers by name. */
   readonly remembered: ReadonlyArray<string>
   readonly rejected: ReadonlyArray<Rejected>
+  /** How long the store was held for it. */
+  readonly heldMillis: number
 }
 
 /**
@@ -100,28 +102,28 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArra
   }
 })
 
-/** Stores spooled calls in one transaction, which begins with `begin`, or where the store rejects that, each half by itself, down to the call it rejects. */
+/** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
 const drainBatch = (
   names: ReadonlyArray<string>,
-  begin: Effect.Effect<void>,
 ): Effect.Effect<Batch, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> =>
-  Effect.flatMap(DrainLedger, ({ atomically }) => atomically(Effect.zipRight(begin, storeAll(names)))).pipe(
+  Effect.map(holdingStore(storeAll(names)), ({ result, heldMillis }) => ({ ...result, heldMillis })).pipe(
     Effect.catchIf(
       ({ reason }) => reason === "rejected",
       (error) =>
         Effect.gen(function* () {
           const [name] = names
           if (names.length === 1 && name !== undefined) {
-            return { stored: 0, settled: [], remembered: [], rejected: [{ name, error }] }
+            return { stored: 0, settled: [], remembered: [], rejected: [{ name, error }], heldMillis: 0 }
           }
           yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
-          const older = yield* drainBatch(names.slice(0, names.length >> 1), begin)
-          const younger = yield* drainBatch(names.slice(names.length >> 1), begin)
+          const older = yield* drainBatch(names.slice(0, names.length >> 1))
+          const younger = yield* drainBatch(names.slice(names.length >> 1))
           return {
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
             remembered: [...older.remembered, ...younger.remembered],
             rejected: [...older.rejected, ...younger.rejected],
+            heldMillis: older.heldMillis + younger.heldMillis,
           }
         }),
     ),
@@ -147,13 +149,8 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    let heldSince: number | undefined
-    const begin = Effect.map(Clock.currentTimeMillis, (now) => {
-      heldSince ??= now
-    })
-    const { settled, remembered, rejected, ...done } = yield* drainBatch(batch, begin)
-    const now = yield* Clock.currentTimeMillis
-    size = nextBatchSize(drainBatches, batch.length, now - (heldSince ?? now))
+    const { settled, remembered, rejected, ...done } = yield* drainBatch(batch)
+    size = nextBatchSize(drainBatches, batch.length, done.heldMillis)
     stored += done.stored
     const [first] = rejected
     // A store that takes none at all is itself at fault.

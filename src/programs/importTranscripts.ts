@@ -1,15 +1,15 @@
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
-import { DrainLedger } from "../services/DrainLedger.ts"
+import type { DrainLedger } from "../services/DrainLedger.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
 import { type BatchLimits, nextBatchSize } from "./batchSize.ts"
+import { holdingStore } from "./holdingStore.ts"
 import { readTranscripts } from "./readTranscripts.ts"
 
 /** As many as one statement takes. */
@@ -96,7 +96,6 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   pace: Pace<R>,
 ): Effect.fn.Return<ImportResult, PersistenceError, Transcripts | TranscriptLedger | DrainLedger | R> {
   const transcriptLedger = yield* TranscriptLedger
-  const { atomically } = yield* DrainLedger
   const startedAt = yield* Clock.currentTimeMillis
 
   yield* Effect.forEach(unreadable, listener.onUnreadable, { discard: true })
@@ -114,11 +113,11 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return
-    const [took, recorded] = yield* pace
+    const { result, heldMillis } = yield* pace
       .record(pieces(parts))
-      .pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()])), atomically, Effect.timed)
-    batchSize = nextBatchSize(pace.batches, waiting, Duration.toMillis(took))
-    done.recorded += recorded
+      .pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()])), holdingStore)
+    batchSize = nextBatchSize(pace.batches, waiting, heldMillis)
+    done.recorded += result
     parts = []
     waiting = 0
     read = new Map()
