@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Option from "effect/Option"
 import { type Evidence, judgeEvidence, type KnownCoverage } from "../../src/domain/Evidence.ts"
 import type { Timestamp } from "../../src/domain/Timestamp.ts"
@@ -67,7 +68,7 @@ describe("judgeEvidence", () => {
       { verdict: "enough", observedFrom: before, coverage: Option.none() },
     ],
   ])("%s", (_, observedFrom, coverage, expected) => {
-    assert.deepStrictEqual(
+    deepStrictEqual(
       judgeEvidence({
         observedFrom: Option.fromNullable(observedFrom),
         observedUntil: Option.fromNullable(observedFrom),
@@ -81,7 +82,7 @@ describe("judgeEvidence", () => {
 
   it("a long record that ends before the window says nothing about the window", () => {
     const observedUntil = "2026-10-24 11:59:59" as Timestamp
-    assert.deepStrictEqual(
+    deepStrictEqual(
       judgeEvidence({
         observedFrom: Option.some("2025-01-01 00:00:00" as Timestamp),
         observedUntil: Option.some(observedUntil),
@@ -120,7 +121,7 @@ describe("judgeEvidence", () => {
     else {
       const [from, until, days] = expected
       const gap = { from, until, days }
-      assert.deepStrictEqual(evidence, {
+      deepStrictEqual(evidence, {
         verdict: "not enough",
         reason: "gap in the record",
         observedFrom: before,

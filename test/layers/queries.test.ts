@@ -1,5 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
@@ -212,7 +213,7 @@ describe("the queries", () => {
       yield* recordToolUse(toolUse({ sessionId: "newer", usedAt: ago(5000) }))
       yield* recordToolUse(toolUse({ sessionId: "older, stored later", usedAt: ago(9000) }))
       yield* recordToolUse(toolUse({ sessionId: null, usedAt: ago(0) }))
-      assert.deepStrictEqual(yield* events.getNewestSession, Option.some("newer"))
+      deepStrictEqual(yield* events.getNewestSession, Option.some("newer"))
     }).pipe(Effect.provide(StoreMemory)),
   )
 })

@@ -1,5 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
@@ -254,7 +255,7 @@ describe("the reports", () => {
               own.map((event) => event.tool_name),
             )
             assert.isTrue(order.every((run, place) => run.key !== order[place - 1]?.key))
-            assert.deepStrictEqual(rest, {
+            deepStrictEqual(rest, {
               sessionId: "s1",
               prunedBefore: Option.none(),
               span: { from: first.created_at, until: last.created_at, unit },

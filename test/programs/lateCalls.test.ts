@@ -2,6 +2,7 @@ import { cpSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
@@ -105,10 +106,10 @@ describe("old calls that come after a prune", () => {
       yield* recordToolUse(toolUse({ usedAt: Timestamp.fromEpochMillis(now) }))
       const { prunedBefore } = yield* Retention
       assert.strictEqual((yield* pruneAt(now, 20)).events, 0)
-      assert.deepStrictEqual(yield* prunedBefore, Option.none())
+      deepStrictEqual(yield* prunedBefore, Option.none())
       yield* recordToolUse(toolUse({ toolUseId: "a", usedAt: "2026-10-01 12:00:00" as Timestamp.Timestamp }))
       assert.strictEqual((yield* pruneAt(now, 20)).events, 1)
-      assert.deepStrictEqual(yield* prunedBefore, Option.some("2026-11-03"))
+      deepStrictEqual(yield* prunedBefore, Option.some("2026-11-03"))
     }).pipe(Effect.provide(StoreMemory)),
   )
 

@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
@@ -131,9 +132,9 @@ describe("a session of which some calls are pruned", () => {
       assert.lengthOf(yield* getUsageForSession(null), 1)
       assert.lengthOf(yield* getUsageForSession("nobody"), 0)
       const both = Option.getOrThrow(yield* getSessionReport("both"))
-      assert.deepStrictEqual([both.total.usage_count, both.prunedBefore], [1, Option.some("2026-11-03")])
+      deepStrictEqual([both.total.usage_count, both.prunedBefore], [1, Option.some("2026-11-03")])
       const young = Option.getOrThrow(yield* getSessionReport("young"))
-      assert.deepStrictEqual([young.total.usage_count, young.prunedBefore], [1, Option.none()])
+      deepStrictEqual([young.total.usage_count, young.prunedBefore], [1, Option.none()])
       assert.strictEqual((yield* Effect.flip(getSessionReport("old")))._tag, "DetailPruned")
       assert.isTrue(Option.isNone(yield* getSessionReport("nobody")))
       yield* recordToolUse(at(null, "2026-11-01 00:00:01"))

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -114,7 +115,7 @@ describe("transcripts in a worker", () => {
     const read = { path: "/t", size: 1, modifiedAt: 1, readBytes: 1, readLines: 1, head: "", carried: "" }
     const part = { callCount: calls.length, bytes: 1, lines: 1, brokenLines: [], openCalls: 0, read, isEnd: true }
     const [answer] = unpackAnswer(structuredClone([packReading(Either.right({ ...part, calls }))]))
-    assert.deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))
+    deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))
   })
 
   it.live.each<[string, string]>([
