@@ -14,6 +14,8 @@ export interface Coverage {
   readonly as_they_happened: number
   /** Recorded from a transcript, by an import or a reconciliation. */
   readonly reconciled: number
+  /** Recorded, and pruned since. */
+  readonly pruned: number
   readonly missing: number
   /** The tools of the two kinds of calls that the hook did not record, most first. */
   readonly reconciled_tools: ReadonlyArray<ToolCount>
@@ -28,20 +30,25 @@ const byTool = (toolNames: ReadonlyArray<string>): ReadonlyArray<ToolCount> => {
     .sort((a, b) => b.calls - a.calls || (a.tool_name < b.tool_name ? -1 : 1))
 }
 
-/** A call that a transcript shows, and where its event came from; no source where there is no event of it. */
+/** Where a recorded call came from, which nobody knows any more of one that is pruned. */
+export type RecordedFrom = ToolUseSource | "pruned"
+
+/** A call that a transcript shows, and where it was recorded from; null where it was not. */
 export interface ShownCall {
   readonly toolName: string
-  readonly source: ToolUseSource | null
+  readonly source: RecordedFrom | null
 }
 
 /** Tells the coverage of calls, each given once. Whatever is not from a transcript was recorded as it happened. */
 export const coverageOf = (calls: ReadonlyArray<ShownCall>): Coverage => {
   const reconciled = calls.filter(({ source }) => source === "transcript").map(({ toolName }) => toolName)
+  const pruned = calls.filter(({ source }) => source === "pruned").length
   const missing = calls.filter(({ source }) => source === null).map(({ toolName }) => toolName)
   return {
     calls: calls.length,
-    as_they_happened: calls.length - reconciled.length - missing.length,
+    as_they_happened: calls.length - reconciled.length - pruned - missing.length,
     reconciled: reconciled.length,
+    pruned,
     missing: missing.length,
     reconciled_tools: byTool(reconciled),
     missing_tools: byTool(missing),

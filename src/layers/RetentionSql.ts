@@ -10,9 +10,10 @@ export const makeRetention = Effect.gen(function* () {
 
   return Retention.of({
     prunedBefore: Effect.flatMap(queries, (retention) => retention.prunedBefore),
+    forgottenBefore: Effect.flatMap(queries, (retention) => retention.forgottenBefore),
     countBefore: (day) => Effect.flatMap(queries, (retention) => retention.countBefore(day)),
     begin: (day) => Effect.flatMap(queries, (retention) => retention.begin(day)),
-    pruneStep: (events) => Effect.flatMap(queries, (retention) => retention.pruneStep(events)),
+    pruneStep: (day, events) => Effect.flatMap(queries, (retention) => retention.pruneStep(day, events)),
     unusedSpace: Effect.flatMap(queries, (retention) => retention.unusedSpace),
     rewrite: Effect.flatMap(queries, (retention) => retention.rewrite),
     giveBackStep: (pages) => Effect.flatMap(queries, (retention) => retention.giveBackStep(pages)),

@@ -100,7 +100,7 @@ const readFrom = (database: Database.Database, { project, since }: ExportSelecti
       Stream.mapEffect((row) =>
         attempt(() => {
           seen.tools++
-          const { id, baseline_count, baseline_last_used_at, ...tool } = row
+          const { id, baseline_count, baseline_last_used_at, pruned_count, pruned_last_used_at, ...tool } = row
           return { _tag: "Tool", tool, baselines: sharesOf(row) } as unknown as TransferRecord
         }),
       ),

@@ -30,7 +30,10 @@ const make = Effect.gen(function* () {
   const eventColumns = yield* Effect.cached(columnsOf("tool_usage_events", ["id"]))
   // The counts are those of the events and the baselines.
   const toolColumns = yield* Effect.cached(
-    columnsOf("tool_registry", ["id", "usage_count", "last_used_at", "baseline_count", "baseline_last_used_at"]),
+    columnsOf("tool_registry", [
+      ...["id", "usage_count", "last_used_at", "baseline_count", "baseline_last_used_at"],
+      ...["pruned_count", "pruned_last_used_at"],
+    ]),
   )
 
   const baseline = SqlSchema.findOne({

@@ -56,16 +56,16 @@ export const makeKeepPruned = (
         firstUsedAt: first,
         lastUsedAt: last,
         writtenAt,
-        hasEvent: false,
+        hasEvent: true,
       }))
       yield* countUses(uses)
     })
 
-  /** What they counted in the aggregate stays as a part of its baseline. */
+  /** What they counted in the aggregate stays, apart from its baseline: an export takes that to who may know these calls. */
   const keepInAggregate = (ids: string) => sql`
     UPDATE tool_registry SET
-      baseline_count = coalesce(baseline_count, 0) + pruned.uses,
-      baseline_last_used_at = max(coalesce(baseline_last_used_at, ''), pruned.last_used)
+      pruned_count = coalesce(pruned_count, 0) + pruned.uses,
+      pruned_last_used_at = max(coalesce(pruned_last_used_at, ''), pruned.last_used)
     FROM (
       SELECT tool_name, project_hash, count(*) AS uses, max(created_at) AS last_used FROM tool_usage_events
       WHERE id IN (SELECT value FROM json_each(${ids})) GROUP BY tool_name, project_hash) pruned
@@ -84,5 +84,5 @@ export const makeKeepPruned = (
     ])
   }
 
-  return (ids) => Effect.all([keepInAggregate(ids), countUncounted(ids), remember(ids)], { discard: true })
+  return (ids) => Effect.all([countUncounted(ids), keepInAggregate(ids), remember(ids)], { discard: true })
 }

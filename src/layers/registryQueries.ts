@@ -48,8 +48,10 @@ export const makeRegistryQueries = (
         FROM tool_usage_events GROUP BY tool_name, project_hash),
       whole AS (
         SELECT r.name, r.project_hash, r.usage_count, r.last_used_at,
-          COALESCE(r.baseline_count, 0) + COALESCE(f.uses, 0) AS expected_count,
-          NULLIF(max(COALESCE(r.baseline_last_used_at, ''), COALESCE(f.last, '')), '') AS expected_last_used_at,
+          COALESCE(r.baseline_count, 0) + COALESCE(r.pruned_count, 0) + COALESCE(f.uses, 0) AS expected_count,
+          NULLIF(
+            max(COALESCE(r.baseline_last_used_at, ''), COALESCE(r.pruned_last_used_at, ''), COALESCE(f.last, '')), ''
+          ) AS expected_last_used_at,
           f.first AS first_used_at
         FROM tool_registry r LEFT JOIN fold f ON f.name = r.name AND f.project_hash IS r.project_hash
         UNION ALL

@@ -2,7 +2,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { DetailPruned } from "../domain/DetailPruned.ts"
+import type { DetailPruned } from "../domain/DetailPruned.ts"
 import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
 import { between, binStart, ofWindow } from "../domain/ReportSpan.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
@@ -109,7 +109,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       })
     })
 
-  const readSessionReport = (sessionId: string, prunedBefore: Option.Option<string>) =>
+  const readSessionReport = (sessionId: string, pruned: Option.Option<DetailPruned>) =>
     Effect.gen(function* () {
       const { began, ended } = yield* calls.sessionSpan(sessionId)
       if (began === null || ended === null) return Option.none()
@@ -121,7 +121,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       const order = yield* calls.sessionOrder(sessionId)
       return Option.some({
         sessionId,
-        prunedBefore,
+        prunedBefore: Option.map(pruned, ({ before }) => before),
         span,
         total: total.value,
         rows: yield* readRows("tool", selection, { cells, hasPrevious: false, outOf: total.value.usage_count }),
@@ -145,16 +145,14 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
     }),
 
     getSessionReport: Effect.fn("UsageReports.getSessionReport")(function* (session) {
-      const [report, prunedBefore] = yield* sessionPruned(session).pipe(
-        Effect.flatMap((before) =>
-          Effect.map(readSessionReport(session, before), (report) => [report, before] as const),
+      const [report, pruned] = yield* sessionPruned(session).pipe(
+        Effect.flatMap((pruned) =>
+          Effect.map(readSessionReport(session, pruned), (report) => [report, pruned] as const),
         ),
         sql.withTransaction,
         failingTo("report the usage of a session"),
       )
-      return Option.isNone(report) && Option.isSome(prunedBefore)
-        ? yield* new DetailPruned({ before: prunedBefore.value, session })
-        : report
+      return Option.isNone(report) && Option.isSome(pruned) ? yield* pruned.value : report
     }),
 
     getTrend: Effect.fn("UsageReports.getTrend")(function* ({ tool, project, window, unit }) {

@@ -8,7 +8,7 @@ import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
 import { everyProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeKeepPruned } from "./keepPruned.ts"
-import { readPrunedBefore } from "./prunedDetail.ts"
+import { readForgottenBefore, readPrunedBefore } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** What `Retention` does. */
@@ -26,17 +26,17 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
 
   // Project by project, because the index on time is one within each project.
   const oldest = SqlSchema.findAll({
-    Request: Schema.Number,
+    Request: Schema.Struct({ day: Schema.String, events: Schema.Number }),
     Result: Schema.Struct({ id: Schema.Number }),
-    execute: (events) => sql`
+    execute: ({ day, events }) => sql`
       SELECT id FROM rollup_state CROSS JOIN ${everyProject(sql)}
-      CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at < pruned_before
+      CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at < min(${day}, pruned_before)
       LIMIT ${events}`,
   })
 
-  const pruneEvents = (events: number) =>
+  const pruneEvents = (day: string, events: number) =>
     Effect.gen(function* () {
-      const found = yield* oldest(events)
+      const found = yield* oldest({ day, events })
       if (found.length === 0) return 0
       // What is taken away must be one of the sums, which the newest are not yet.
       yield* rollUpRecent(sql)
@@ -69,6 +69,7 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
 
   return {
     prunedBefore: Effect.withSpan(readPrunedBefore(sql), "Retention.prunedBefore"),
+    forgottenBefore: Effect.withSpan(readForgottenBefore(sql), "Retention.forgottenBefore"),
 
     countBefore: Effect.fn("Retention.countBefore")(
       (day) => Effect.map(countBefore(day), ({ calls }) => calls),
@@ -87,8 +88,10 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
     ),
 
     pruneStep: Effect.fn("Retention.pruneStep")(
-      (events) =>
-        Effect.flatMap(pruneEvents(events), (pruned) => (pruned > 0 ? Effect.succeed(pruned) : pruneHours(events))),
+      (day, events) =>
+        Effect.flatMap(pruneEvents(day, events), (pruned) =>
+          pruned > 0 ? Effect.succeed(pruned) : pruneHours(events),
+        ),
       failingTo("prune old events"),
     ),
 

@@ -5,7 +5,6 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { DetailPruned } from "../domain/DetailPruned.ts"
 import { AllProjects, ProjectSelection } from "../domain/Project.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { cutoff, lastSevenDays } from "../domain/TimeWindow.ts"
@@ -72,10 +71,17 @@ export const makeUsageQueries = (
 
   const sources = SqlSchema.findAll({
     Request: Schema.Struct({ agent: Schema.String, toolUseIds: Schema.Array(Schema.String) }),
-    Result: Schema.Struct({ tool_use_id: Schema.String, source: Schema.NullOr(ToolUseSource) }),
-    execute: ({ agent, toolUseIds }) => sql`
-      SELECT tool_use_id, source FROM json_each(${JSON.stringify(toolUseIds)})
-      CROSS JOIN tool_usage_events ON agent = ${agent} AND tool_use_id = value`,
+    Result: Schema.Struct({
+      tool_use_id: Schema.String,
+      source: Schema.NullOr(Schema.Union(ToolUseSource, Schema.Literal("pruned"))),
+    }),
+    execute: ({ agent, toolUseIds }) => {
+      const asked = sql`json_each(${JSON.stringify(toolUseIds)})`
+      return sql`
+        SELECT tool_use_id, source FROM ${asked} CROSS JOIN tool_usage_events ON agent = ${agent} AND tool_use_id = value
+        UNION ALL
+        SELECT tool_use_id, 'pruned' FROM ${asked} CROSS JOIN pruned_calls ON tool_use_id = value AND agent = ${agent}`
+    },
   })
 
   const newestSession = SqlSchema.findOne({
@@ -92,9 +98,11 @@ export const makeUsageQueries = (
     execute: ({ agent, since }) => sql`
       SELECT
         (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
-        coalesce(
-          (SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}),
-          (SELECT max(last_used) FROM usage_series JOIN usage_by_day ON series_id = id WHERE agent = ${agent})) AS last_call`,
+        nullif(max(
+          coalesce((SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}), ''),
+          coalesce((
+            SELECT max((SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day DESC LIMIT 1))
+            FROM usage_series WHERE agent = ${agent} AND (SELECT pruned_before FROM rollup_state) IS NOT NULL), '')), '') AS last_call`,
   })
 
   const newest = SqlSchema.findAll({
@@ -127,8 +135,8 @@ export const makeUsageQueries = (
     }),
 
     getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(function* (session) {
-      const prunedBefore = yield* sessionPruned(session)
-      if (Option.isSome(prunedBefore)) return yield* new DetailPruned({ before: prunedBefore.value, session })
+      const pruned = yield* sessionPruned(session)
+      if (Option.isSome(pruned)) return yield* pruned.value
       return yield* usageForSession(session).pipe(failingTo("read the usage of a session"))
     }),
 

@@ -14,8 +14,8 @@ export interface MeasuredCoverage extends Coverage {
   readonly transcripts: number
   /** The first and the last call of the window that transcripts show; none where they show none. */
   readonly span: Option.Option<{ readonly from: Timestamp.Timestamp; readonly until: Timestamp.Timestamp }>
-  /** The day before which calls are pruned, and so left out; none where that is before the window. */
-  readonly prunedBefore: Option.Option<string>
+  /** The day before which calls were pruned that are not known again, and so left out; none where that is before the window. */
+  readonly forgottenBefore: Option.Option<string>
   readonly unreadable: ReadonlyArray<UnreadableTranscript>
 }
 
@@ -51,11 +51,11 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
 ): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents | Retention> {
   const transcripts = yield* Transcripts
   const events = yield* UsageEvents
-  const prunedBefore = Option.filter(
-    yield* Effect.flatMap(Retention, (retention) => retention.prunedBefore),
+  const forgottenBefore = Option.filter(
+    yield* Effect.flatMap(Retention, (retention) => retention.forgottenBefore),
     (day) => day > since,
   )
-  const from = Option.getOrElse(prunedBefore, () => since)
+  const from = Option.getOrElse(forgottenBefore, () => since)
   // Where Claude Code keeps nothing, there is nothing to cover.
   const found = yield* transcripts
     .find([])
@@ -79,7 +79,7 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
     ...coverageOf([...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? null }))),
     transcripts: changed.length,
     span: first === undefined || last === undefined ? Option.none() : Option.some({ from: first, until: last }),
-    prunedBefore,
+    forgottenBefore,
     unreadable,
   }
 })

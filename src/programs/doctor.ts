@@ -17,11 +17,11 @@ import { Retention } from "../services/Retention.ts"
 import { Spool } from "../services/Spool.ts"
 import { StoreFile } from "../services/StoreFile.ts"
 import { ToolRegistry } from "../services/ToolRegistry.ts"
-import { UsageEvents } from "../services/UsageEvents.ts"
 import { UsageRollups } from "../services/UsageRollups.ts"
 import { type Check, check } from "./check.ts"
 import { counted } from "./counted.ts"
 import { drainSpool, keepReserve } from "./drainSpool.ts"
+import { findLostSpace } from "./lostSpace.ts"
 import { fillRollups } from "./prune.ts"
 import { checkRegistration, findUserCommand } from "./registrations.ts"
 
@@ -131,13 +131,6 @@ const MEGABYTE = 1_000_000
 
 const inMegabytes = (bytes: number) => `${Math.round(bytes / MEGABYTE)} MB`
 
-/** Space that a store's file keeps for ever, and that is worth to write the file anew. */
-const findLostSpace = Effect.gen(function* () {
-  const { unusedSpace } = yield* Retention
-  const { bytes, canBeGivenBack } = yield* unusedSpace
-  return !canBeGivenBack && bytes >= MEGABYTE ? bytes : 0
-})
-
 const checkSums = Effect.gen(function* () {
   const { countUnfilled, findDrift } = yield* UsageRollups
   const [first, ...others] = yield* findDrift
@@ -157,16 +150,16 @@ const checkSums = Effect.gen(function* () {
   return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
 })
 
+/** By the aggregate, which knows the last use of each tool, pruned or not. */
 const checkLastCall = Effect.gen(function* () {
-  const events = yield* UsageEvents
-  const [newest] = yield* events.getNewest(AllProjects, 1)
-  if (newest !== undefined) return check("last call", "ok")(`${newest.tool_name}, ${newest.created_at} UTC`)
-  const { prunedBefore } = yield* Retention
-  const pruned = yield* prunedBefore
-  return Option.match(pruned, {
-    onNone: () => check("last call", "warning")("the store holds no call"),
-    onSome: (day) => check("last call", "warning")(`it was before ${day}, and is pruned`),
-  })
+  const registry = yield* ToolRegistry
+  const used = (yield* registry.getAvailableForSession(AllProjects)).flatMap(({ name, last_used_at }) =>
+    last_used_at === null ? [] : [{ name, last_used_at }],
+  )
+  const [newest] = used.sort((a, b) => (a.last_used_at < b.last_used_at ? 1 : -1))
+  return newest === undefined
+    ? check("last call", "warning")("the store holds no call")
+    : check("last call", "ok")(`${newest.name}, ${newest.last_used_at} UTC`)
 })
 
 const checkSpace = Effect.gen(function* () {

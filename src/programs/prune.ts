@@ -4,6 +4,7 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 import { cutoff, type TimeWindow } from "../domain/TimeWindow.ts"
 import { Retention } from "../services/Retention.ts"
 import { UsageRollups } from "../services/UsageRollups.ts"
+import { findLostSpace } from "./lostSpace.ts"
 
 /** A step holds the write lock, and hooks wait for it. */
 const LONGEST_STEP_MILLIS = 50
@@ -46,7 +47,7 @@ export interface PruneResult {
   readonly events: number
   /** Pages of 4 KiB given back to the system. */
   readonly freedPages: number
-  /** Unused space that the store's file cannot give back. */
+  /** Unused space that the store's file cannot give back, where it is much. */
   readonly keptBytes: number
 }
 
@@ -77,8 +78,7 @@ export const prune = Effect.fn("prune")(function* (
     // Meanwhile the sums may have been forgotten, to be made anew.
     while (!(yield* retention.begin(before))) yield* fillRollups
   }
-  yield* inSteps(retention.pruneStep)
+  yield* inSteps((events) => retention.pruneStep(before, events))
   const freedPages = yield* inSteps(retention.giveBackStep)
-  const { bytes, canBeGivenBack } = yield* retention.unusedSpace
-  return { before, events, freedPages, keptBytes: canBeGivenBack ? 0 : bytes }
+  return { before, events, freedPages, keptBytes: yield* findLostSpace }
 })

@@ -14,6 +14,8 @@ export class Retention extends Context.Tag("tooltrail/services/Retention")<
   {
     /** The day before which the events are pruned. */
     readonly prunedBefore: Effect.Effect<Option.Option<string>, PersistenceError>
+    /** The day before which an older program pruned calls, that are not known again. */
+    readonly forgottenBefore: Effect.Effect<Option.Option<string>, PersistenceError>
     /** How many events there are before a day. */
     readonly countBefore: (day: string) => Effect.Effect<number, PersistenceError>
     /**
@@ -21,8 +23,11 @@ export class Retention extends Context.Tag("tooltrail/services/Retention")<
      * events are still to be added to the sums: what is pruned must be one of them.
      */
     readonly begin: (day: string) => Effect.Effect<boolean, PersistenceError>
-    /** Takes away at most `events` events, or `events` sums by hour, of what is pruned. Returns how many there were. */
-    readonly pruneStep: (events: number) => Effect.Effect<number, PersistenceError>
+    /**
+     * Takes away at most `events` events from before the day, or `events` sums by hour that nobody is answered from. Returns how
+     * many there were. To be begun first.
+     */
+    readonly pruneStep: (day: string, events: number) => Effect.Effect<number, PersistenceError>
     /** What the store's file has no use for. A store whose file an older program made cannot give it back until it is written anew. */
     readonly unusedSpace: Effect.Effect<{ readonly bytes: number; readonly canBeGivenBack: boolean }, PersistenceError>
     /** Writes the file anew, without unused space, so that it can give space back from then on. Until it is done nobody else can write. */

@@ -1,12 +1,13 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { RecordedFrom } from "../domain/Coverage.ts"
 import type { DetailPruned } from "../domain/DetailPruned.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
-import type { ToolUse, ToolUseSource } from "../domain/ToolUse.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 import type { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDimension } from "../domain/Usage.ts"
 
 /** The events: one row per tool call. Windows are the last 7 days unless told; statistics come most used first, then by name. */
@@ -26,11 +27,11 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
      */
     readonly identifyHookCalls: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
 
-    /** Where the events of these calls came from, by tool-use id. Calls without an event are left out. */
+    /** Where the events of these calls came from, by tool-use id. Calls that are not recorded are left out. */
     readonly getSources: (
       agent: string,
       toolUseIds: ReadonlyArray<string>,
-    ) => Effect.Effect<ReadonlyMap<string, ToolUseSource>, PersistenceError>
+    ) => Effect.Effect<ReadonlyMap<string, RecordedFrom>, PersistenceError>
 
     /** How often was this tool used lately? None if it was not. */
     readonly getUsageForTool: (

@@ -273,7 +273,7 @@ describe("the work that a question makes", () => {
         )
         const step = yield* workOf(
           home,
-          retention(({ pruneStep }) => pruneStep(50)),
+          retention(({ pruneStep }) => pruneStep(day, 50)),
         )
         // What a step looks for, and what it looks at of each.
         assert.isAtMost(step.visits.tool_usage_events, 3 * (50 + PROJECTS))

@@ -8,8 +8,10 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
+import { discoveredTool } from "../../src/domain/discoveredTool.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
+import { previewPrune } from "../../src/programs/prune.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { Retention } from "../../src/services/Retention.ts"
@@ -100,6 +102,21 @@ describe("old calls that come after a prune", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("stay where a later prune asks for older ones only", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const at = (age: number) => toolUse({ usedAt: Timestamp.fromEpochMillis(now - age * 86_400_000) })
+      yield* recordToolUse(at(40))
+      yield* pruneAt(now, 30)
+      yield* Effect.forEach([at(60), at(35), at(250)], recordToolUse)
+      assert.strictEqual((yield* previewPrune({ amount: 180, unit: "days" })).events, 1)
+      assert.strictEqual((yield* pruneAt(now, 180)).events, 1)
+      const sql = yield* SqlClient.SqlClient
+      assert.deepStrictEqual(yield* sql`SELECT count(*) AS events FROM tool_usage_events`, [{ events: 2 }])
+      assert.strictEqual((yield* pruneAt(now, 30)).events, 2)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("are no reason for a day to count as pruned that was not", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
@@ -145,6 +162,54 @@ describe("old calls that come after a prune", () => {
     }),
   )
 
+  it.effect("are not what an export of what is left counts: who takes both has each once, in either order", () =>
+    Effect.gen(function* () {
+      const [from, ...others] = [temporaryFolder(), temporaryFolder(), temporaryFolder()]
+      const [whole, rest] = ["whole", "rest"].map((name) => join(temporaryFolder(), `${name}.jsonl`)) as [
+        string,
+        string,
+      ]
+      const at = (year: number, toolUseId: string | null) =>
+        toolUse({ toolUseId, usedAt: Timestamp.fromEpochMillis(Date.UTC(year, 0)) })
+      const counted = { ...toolUse(), usedAt: Timestamp.fromEpochMillis(0) }
+      yield* inStore(
+        from,
+        Effect.gen(function* () {
+          yield* Effect.forEach([at(2020, "a"), at(2020, null), at(2021, "b")], recordToolUse)
+          yield* recordToolUse({ ...at(2020, "c"), toolName: "Read" })
+          // A use without an event is one of the baseline still.
+          const { recordOrCreate } = yield* ToolRegistry
+          yield* recordOrCreate(discoveredTool(counted), counted.usedAt, { hasEvent: false })
+        }),
+      )
+      yield* exportTo(from, whole)
+      yield* Effect.promise(() => pruneNow(from, "1d"))
+      yield* exportTo(from, rest)
+      const counts = (home: string) =>
+        readStore(home, (all) => all("SELECT name, usage_count FROM tool_registry ORDER BY name"))
+      const expected = [
+        { name: "Bash", usage_count: 4 },
+        { name: "Read", usage_count: 1 },
+      ]
+      assert.deepStrictEqual(counts(from), expected)
+      for (const [place, files] of [
+        [whole, rest],
+        [rest, whole],
+      ].entries()) {
+        const home = others[place] ?? ""
+        yield* Effect.forEach(files, (file) => importFrom(home, file))
+        assert.deepStrictEqual(counts(home), expected)
+        assert.deepStrictEqual(
+          yield* inStore(
+            home,
+            Effect.flatMap(ToolRegistry, ({ findDrift }) => findDrift),
+          ),
+          [],
+        )
+      }
+    }),
+  )
+
   it("are no more than their names in the file: less than a fifth of the space", async () => {
     const home = temporaryFolder()
     const calls = Array.from({ length: 20_000 }, (_, n) =>
@@ -176,15 +241,15 @@ describe("calls that were never counted", () => {
       }
       assert.strictEqual((yield* pruneAt(now, 20)).events, 4)
       const rows = yield* sql`
-        SELECT name, tool_type, usage_count, baseline_count, last_used_at FROM tool_registry WHERE project_hash IS NULL
+        SELECT name, tool_type, usage_count, pruned_count, last_used_at FROM tool_registry WHERE project_hash IS NULL
         ORDER BY name`
       assert.deepStrictEqual(rows, [
-        { name: "Bash", tool_type: "builtin", usage_count: 1, baseline_count: 1, last_used_at: "2026-10-02 12:00:00" },
+        { name: "Bash", tool_type: "builtin", usage_count: 1, pruned_count: 1, last_used_at: "2026-10-02 12:00:00" },
         {
           name: "mcp__github__search",
           tool_type: "mcp_tool",
           usage_count: 2,
-          baseline_count: 2,
+          pruned_count: 2,
           last_used_at: "2026-10-02 12:00:00",
         },
       ])

@@ -65,7 +65,7 @@ const stepsOf = (rows: number, rowMillis: (step: number) => number) => {
       countBefore: () => Effect.succeed(rows),
       unusedSpace: Effect.succeed({ bytes: 0, canBeGivenBack: true }),
       begin: () => Effect.succeed(true),
-      pruneStep: takeAway,
+      pruneStep: (_, events) => takeAway(events),
       giveBackStep: () => Effect.succeed(0),
     }),
     Layer.mock(UsageRollups, { fillStep: () => Effect.succeed(false) }),
@@ -151,7 +151,7 @@ describe("pruning", () => {
       assert.deepStrictEqual(yield* everything, before)
       while (yield* rollups.fillStep(20)) assert.isFalse(yield* retention.begin("2026-11-03"))
       assert.isTrue(yield* retention.begin("2026-11-03"))
-      assert.strictEqual(yield* retention.pruneStep(7), 7)
+      assert.strictEqual(yield* retention.pruneStep("2026-11-03", 7), 7)
       assert.deepStrictEqual(yield* everything, before)
       yield* rollups.reset
       while (yield* rollups.fillStep(20)) assert.deepStrictEqual(yield* everything, before)

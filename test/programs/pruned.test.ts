@@ -15,9 +15,10 @@ import { hookPayload, lines, runCli, runHook, temporaryFolder } from "../support
 import { days, pruneAt } from "../support/pruning.ts"
 import { changeStore, readStore } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
-import { realTranscripts } from "../support/transcripts.ts"
+import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
 const now = Date.UTC(2026, 10, 23, 12, 34, 56)
+const DAY = 86_400_000
 
 describe("what is asked of a store with pruned calls", () => {
   const home = join(temporaryFolder(), "home")
@@ -84,9 +85,73 @@ describe("what is asked of a store with pruned calls", () => {
   it("is the last call: `status` knows when it was, and `doctor` does not say that there was none", async () => {
     const { stdout } = await ask(emptied, "status", "--json")
     assert.strictEqual(JSON.parse(stdout).agents[0].last_call, last)
-    const doctor = await ask(emptied, "doctor")
-    assert.match(doctor.said, /it was before \d{4}-\d\d-\d\d, and is pruned/)
-    assert.notInclude(doctor.said, "holds no call")
+    assert.match((await ask(emptied, "doctor")).stdout, new RegExp(`^ok +last call +\\w+, ${last} UTC`, "m"))
+  })
+
+  it("is the last call, also where an older one came late", async () => {
+    const late = join(temporaryFolder(), "home")
+    const at = (days: number) => Date.now() - days * DAY
+    const calls = (name: string, days: number) => finishedCall(name, { name, millis: at(days), cwd: "/nowhere" })
+    const transcript = (name: string, ...lines: ReadonlyArray<ReadonlyArray<string>>) =>
+      writeLines(join(temporaryFolder(), `${name}.jsonl`), lines.flat())
+    await ask(late, "import", transcript("a", calls("Read", 100), calls("Bash", 40)))
+    await ask(late, "prune", "--older-than", "30d")
+    await ask(late, "import", transcript("b", calls("Late", 90)))
+    const { stdout } = await ask(late, "status", "--json")
+    assert.isAtMost(Math.abs(Date.parse(`${JSON.parse(stdout).agents[0].last_call}Z`) - at(40)), 10_000)
+    assert.match((await ask(late, "doctor")).stdout, /^ok +last call +Bash, /m)
+    // It is one of the newest only because others are pruned.
+    assert.match((await ask(late, "log", "--all-projects", "--limit", "1")).said, /Late .* Single calls from before/)
+  })
+
+  it("is what there is none of: it says what that rests on, and no hint leads to a question that fails", async () => {
+    const soon = await ask(home, "top", "--all-projects", "--by", "subagent", "--since", "20d")
+    const [, hint] = /further back with --since (\d+d)/.exec(soon.said) ?? []
+    assert.strictEqual((await ask(home, "top", "--all-projects", "--since", hint ?? "none")).code, 0)
+    for (const absent of [
+      ["trend", "Nope", "--all-projects"],
+      ["session", "nobody"],
+    ]) {
+      assert.match((await ask(home, ...absent)).said, /Calls are recorded since|Not enough evidence yet/)
+    }
+    const elsewhere = await ask(home, "log", "--project", temporaryFolder())
+    assert.match(
+      elsewhere.said,
+      /^No call is there in the project .* Not enough evidence yet: no call is recorded in .* Look everywhere/,
+    )
+    const tooShort = await ask(home, "prune", "--older-than", "1h", "--dry-run")
+    assert.deepStrictEqual(
+      [tooShort.code, tooShort.stdout, tooShort.stderr],
+      [
+        1,
+        "",
+        "tooltrail: --older-than: 1 hour is too short, at least 1 day is accepted (given: prune --older-than 1h --dry-run)\n",
+      ],
+    )
+  })
+
+  it("is coverage: a pruned call is known as one, and one that is missing from their time is missing", async () => {
+    const [covered, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+    const run = (...args: ReadonlyArray<string>) => runCli(covered, args, { env: { HOME: person } })
+    const call = (name: string, days: number) =>
+      finishedCall(`${name}-${days}`, { name, millis: Date.now() - days * DAY, cwd: "/nowhere" })
+    const known = [call("WebFetch", 400), call("Bash", 18), call("Bash", 1)]
+    await run("import", writeLines(join(temporaryFolder(), "known.jsonl"), known.flat()))
+    const shown = join(person, ".claude", "projects", "p", "s1.jsonl")
+    writeLines(shown, [call("WebFetch", 20), call("Bash", 18), call("Bash", 1)].flat())
+    await run("prune", "--older-than", "10d")
+    const coverage = JSON.parse((await run("coverage", "--since", "30d", "--json")).stdout)
+    assert.deepStrictEqual(
+      [coverage.calls, coverage.pruned, coverage.missing_tools],
+      [3, 1, [{ tool_name: "WebFetch", calls: 1 }]],
+    )
+    assert.match((await run("coverage", "--since", "30d")).stdout, /1 pruned since/)
+    const unused = JSON.parse((await run("unused", "--all-projects", "--since", "30d", "--json")).stdout)
+    assert.deepStrictEqual([unused.verdict, unused.reason], ["not enough", "coverage too low"])
+    changeStore(covered, "UPDATE rollup_state SET forgotten_before = pruned_before; DELETE FROM pruned_calls")
+    const forgotten = await run("coverage", "--since", "30d", "--json")
+    assert.deepStrictEqual([JSON.parse(forgotten.stdout).calls, JSON.parse(forgotten.stdout).pruned], [1, 0])
+    assert.match((await run("coverage", "--since", "30d")).stdout, /are pruned and not known again, and so left out/)
   })
 
   it("is a tool: it does not tell to look where nothing can be seen", async () => {
@@ -99,7 +164,7 @@ describe("what is asked of a store with pruned calls", () => {
   it("is an export: it says what is not in it, and of a window that is whole nothing", async () => {
     const file = join(temporaryFolder(), "calls.jsonl")
     const whole = await ask(home, "export", file)
-    assert.match(whole.stderr, /calls from before \d{4}-\d\d-\d\d are pruned: they, and their sums by day, are not in/)
+    assert.match(whole.stderr, /calls from before \d{4}-\d\d-\d\d are pruned: neither they nor what they count is in/)
     assert.match((await ask(home, "export", "--since", "60d")).stderr, /are pruned/)
     assert.strictEqual((await ask(home, "export", "--since", "7d")).stderr, "")
   })
@@ -122,11 +187,11 @@ describe("a session of which some calls are pruned", () => {
       const { getUsageForSession } = yield* UsageEvents
       const { getSessionReport } = yield* UsageReports
       for (const session of ["both", "old"]) {
-        assert.deepInclude(yield* Effect.flip(getUsageForSession(session)), {
-          _tag: "DetailPruned",
-          before: "2026-11-03",
-          session,
-        })
+        const error = yield* Effect.flip(getUsageForSession(session))
+        assert.strictEqual(
+          error.message,
+          `calls of the session ${session} are from before 2026-11-03 and pruned; only their sums by day are kept, which \`tooltrail trend\` shows`,
+        )
       }
       assert.lengthOf(yield* getUsageForSession("young"), 1)
       assert.lengthOf(yield* getUsageForSession(null), 1)
@@ -143,7 +208,7 @@ describe("a session of which some calls are pruned", () => {
       // Of what an older program pruned nobody knows the sessions.
       const sql = yield* SqlClient.SqlClient
       yield* sql`UPDATE rollup_state SET forgotten_before = '2026-11-03'`
-      assert.strictEqual((yield* Effect.flip(getUsageForSession("nobody")))._tag, "DetailPruned")
+      assert.match((yield* Effect.flip(getUsageForSession("nobody"))).message, /session nobody may be from before/)
       assert.lengthOf(yield* getUsageForSession("young"), 1)
     }).pipe(Effect.provide(StoreMemory)),
   )

@@ -12,6 +12,8 @@ export const rememberPrunedCalls = Effect.gen(function* () {
     CREATE TABLE pruned_calls (
       tool_use_id TEXT NOT NULL, agent TEXT NOT NULL, PRIMARY KEY (tool_use_id, agent)) WITHOUT ROWID`
   yield* sql`CREATE TABLE pruned_sessions (session_id TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID`
+  yield* sql`ALTER TABLE tool_registry ADD COLUMN pruned_count INTEGER`
+  yield* sql`ALTER TABLE tool_registry ADD COLUMN pruned_last_used_at TEXT`
   yield* sql`ALTER TABLE rollup_state ADD COLUMN forgotten_before TEXT`
   // The day was noted as well where there was nothing to prune.
   yield* sql`

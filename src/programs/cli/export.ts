@@ -50,14 +50,13 @@ const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =
     )
   })
 
-/** Of a pruned call there is nothing to write but that its tool counts it. */
 const warnOfPruned = (since: string | null) =>
   Effect.gen(function* () {
     const { prunedBefore } = yield* Retention
     const pruned = Option.filter(yield* prunedBefore, (day) => since === null || since < day)
     if (Option.isNone(pruned)) return
     yield* Effect.logWarning(
-      `calls from before ${pruned.value} are pruned: they, and their sums by day, are not in the export; \`tooltrail backup\` copies all there is`,
+      `calls from before ${pruned.value} are pruned: neither they nor what they count is in the export; \`tooltrail backup\` copies all there is`,
     )
   })
 

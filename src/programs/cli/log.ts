@@ -1,14 +1,17 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Evidence } from "../../domain/Evidence.ts"
 import { AllProjects, type Project } from "../../domain/Project.ts"
+import { format, lastSevenDays } from "../../domain/TimeWindow.ts"
 import type { ToolUsageEvent } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
+import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./described.ts"
-import { STATUS } from "./explainEvidence.ts"
+import { renderAbsence, STATUS } from "./explainEvidence.ts"
 import { folder, json, limit, utc } from "./options.ts"
 import { renderTable } from "./table.ts"
 import { paragraph } from "./text.ts"
@@ -51,10 +54,20 @@ const renderCalls = ({ scope, rows, projects }: NewestCalls, view: View): string
   )
 }
 
-const whyNone = ({ scope }: NewestCalls, pruned: Option.Option<string>): readonly [what: string, hint: string] => {
-  if (Option.isSome(pruned)) return [`No single call is there ${scope.description}.`, pruned.value]
+const isPruned = ({ created_at }: ToolUsageEvent, prunedBefore: Option.Option<string>) =>
+  Option.exists(prunedBefore, (day) => created_at < day)
+
+const renderNoCalls = (scope: Scope, evidence: Evidence, pruned: Option.Option<string>, view: View): string => {
+  const wasCalled = !("reason" in evidence && evidence.reason === "nothing recorded")
   const hint = scope.selection === AllProjects ? STATUS : "Look everywhere with --all-projects."
-  return [`No call is recorded ${scope.description}.`, hint]
+  return Option.isSome(pruned) && wasCalled
+    ? renderNone(`No single call is there ${scope.description}.`, pruned.value, view)
+    : renderAbsence(
+        `No call is there ${scope.description}.`,
+        hint,
+        { evidence, period: format(lastSevenDays), scope },
+        view,
+      )
 }
 
 export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, folder, ...output }) =>
@@ -65,14 +78,24 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
       const projects = yield* Projects
       const { prunedBefore } = yield* Retention
       const rows = yield* events.getNewest(scope.selection, limit)
-      const pruned = rows.length < limit ? Option.map(yield* prunedBefore, describePruned) : Option.none()
+      const before = yield* prunedBefore
+      // Others of their time may be pruned.
+      const isCut = rows.length < limit || rows.some((row) => isPruned(row, before))
+      const pruned = isCut ? Option.map(before, describePruned) : Option.none()
       if (output.json && Option.isSome(pruned)) yield* Effect.logWarning(pruned.value)
-      return { newest: { scope, rows, projects: yield* projects.getAll }, pruned }
+      return {
+        newest: { scope, rows, projects: yield* projects.getAll },
+        pruned,
+        absence:
+          rows.length === 0 && !output.json
+            ? Option.some(yield* gatherEvidence(scope.selection, lastSevenDays))
+            : Option.none(),
+      }
     }),
     toJson: (answer) => answer?.newest.rows ?? [],
-    render: ({ newest, pruned }, view) =>
-      newest.rows.length === 0
-        ? renderNone(...whyNone(newest, pruned), view)
+    render: ({ newest, pruned, absence }, view) =>
+      Option.isSome(absence)
+        ? renderNoCalls(newest.scope, absence.value.evidence, pruned, view)
         : [renderCalls(newest, view), ...Option.toArray(pruned).flatMap((note) => ["", paragraph(note, view)])].join(
             "\n",
           ),

@@ -33,6 +33,24 @@ export const window = (name: string, description: string): Options.Options<TimeW
     ),
   )
 
+/** The same, that is not shorter than so many hours. */
+export const windowFrom = (
+  name: string,
+  least: TimeWindow.TimeWindow,
+  description: string,
+): Options.Options<TimeWindow.TimeWindow> =>
+  window(name, description).pipe(
+    Options.mapEffect((given) =>
+      TimeWindow.hours(given) < TimeWindow.hours(least)
+        ? Effect.fail(
+            refuse(
+              `--${name}: ${TimeWindow.format(given)} is too short, at least ${TimeWindow.format(least)} is accepted`,
+            ),
+          )
+        : Effect.succeed(given),
+    ),
+  )
+
 /** A window of time, this one unless told. */
 export const sinceOr = (usual: string): Options.Options<TimeWindow.TimeWindow> =>
   window("since", `How far back to look: 24h, 7d, 2w, 1y, or as SQLite writes it, -7 days. Default: ${usual}.`).pipe(

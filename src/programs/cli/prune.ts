@@ -4,14 +4,18 @@ import { counted } from "../counted.ts"
 import { previewPrune, prune as pruneStore } from "../prune.ts"
 import { answer } from "./answer.ts"
 import { described } from "./described.ts"
-import { json, window } from "./options.ts"
+import { json, windowFrom } from "./options.ts"
 
 const PAGE_KIB = 4
 
 const cannotGiveBack = (bytes: number) =>
   `${Math.ceil(bytes / 1024)} KiB are unused in the store's file, which an older tooltrail made and which cannot give them back; \`tooltrail doctor --repair\` writes it anew.`
 
-const olderThan = window("older-than", "Prune the calls before this: 180d, 26w. At least 1d.")
+const olderThan = windowFrom(
+  "older-than",
+  { amount: 1, unit: "days" },
+  "Prune the calls before this: 180d, 26w. At least 1d.",
+)
 
 const dryRun = Options.boolean("dry-run").pipe(Options.withDescription("Only say what would be pruned."))
 

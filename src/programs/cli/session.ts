@@ -4,20 +4,30 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
 import { toEpochMillis } from "../../domain/Timestamp.ts"
+import { format, lastSevenDays } from "../../domain/TimeWindow.ts"
 import type { Run } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
-import { answer, type View } from "./answer.ts"
+import { gatherEvidence } from "../gatherEvidence.ts"
+import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
+import { renderAbsence } from "./explainEvidence.ts"
 import { duration } from "./figures.ts"
 import { argument, json, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
 import { cut, paragraph, renderDetails } from "./text.ts"
-import { describeOutcome, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
+import { describeOutcome, namedCounts, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
+
+/** What an absence rests on that is of no window, and of all projects. */
+const gatherRecentEvidence = Effect.gen(function* () {
+  const scope = yield* resolveScope(Option.none())
+  const { evidence } = yield* gatherEvidence(scope.selection, lastSevenDays)
+  return { evidence, period: format(lastSevenDays), scope }
+})
 
 /** How many runs of one tool are shown of the beginning, and of the end. */
 const RUNS_SHOWN = 5
@@ -44,10 +54,12 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
       const reports = yield* UsageReports
       const projects = yield* Projects
       const chosen = Option.isSome(id) ? id : yield* events.getNewestSession
+      const report = Option.flatten(yield* Effect.transposeMapOption(chosen, reports.getSessionReport))
       return {
         chosen,
-        report: Option.flatten(yield* Effect.transposeMapOption(chosen, reports.getSessionReport)),
+        report,
         projects: yield* projects.getAll,
+        absence: Option.isNone(report) && !output.json ? Option.some(yield* gatherRecentEvidence) : Option.none(),
       }
     }),
     toJson: (answer) => {
@@ -62,18 +74,19 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         projects: countsToJson("project", projects, answer.projects),
       }))
     },
-    render: ({ chosen, report, projects }, view) => {
-      if (Option.isNone(report)) {
-        return renderNone(
+    render: ({ chosen, report, projects, absence }, view) => {
+      if (Option.isSome(absence)) {
+        return renderAbsence(
           Option.match(chosen, {
             onNone: () => "No call with a session is recorded.",
             onSome: (session) => `No calls of the session ${session}.`,
           }),
           "`tooltrail log --all-projects --json` shows the newest calls with their sessions.",
+          absence.value,
           view,
         )
       }
-      const { sessionId, prunedBefore, span, total, rows, order, ...where } = report.value
+      const { sessionId, prunedBefore, span, total, rows, order, ...where } = Option.getOrThrow(report)
       const millis = toEpochMillis(span.until) - toEpochMillis(span.from)
       const nameOf = projectNames(projects)
       return [

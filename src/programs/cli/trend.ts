@@ -8,14 +8,15 @@ import { format } from "../../domain/TimeWindow.ts"
 import { type TrendPoint, TrendUnit } from "../../domain/Trend.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
+import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
+import { renderAbsence } from "./explainEvidence.ts"
 import { percent } from "./figures.ts"
 import { bar } from "./glyphs.ts"
 import { argument, folder, json, sinceOr } from "./options.ts"
 import { renderTable } from "./table.ts"
 import { sentence } from "./text.ts"
-import { renderNone } from "./usageTable.ts"
 
 const WIDEST_BAR = 40
 const NARROWEST_BAR = 10
@@ -64,18 +65,24 @@ export const trend = Command.make(
           const scope = yield* resolveScope(folder)
           const reports = yield* UsageReports
           const points = yield* reports.getTrend({ tool: name, project: scope.selection, window: since, unit: by })
-          return { scope, points }
+          const isUnknown = points.length === 0 && !json
+          return {
+            scope,
+            points,
+            absence: isUnknown ? Option.some(yield* gatherEvidence(scope.selection, since)) : Option.none(),
+          }
         }),
         toJson: (answer) => answer?.points ?? [],
-        render: ({ scope, points }, view) => {
+        render: ({ scope, points, absence }, view) => {
           const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` of ${tool}` })
           const period = `in the last ${format(since)} ${scope.description}`
-          if (points.length === 0) {
+          if (Option.isSome(absence)) {
             const hint =
               scope.selection === AllProjects
                 ? "Look further back with --since."
                 : "Look everywhere with --all-projects."
-            return renderNone(`No calls${what} ${period}.`, hint, view)
+            const { evidence } = absence.value
+            return renderAbsence(`No calls${what} ${period}.`, hint, { evidence, period: format(since), scope }, view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
           return [
