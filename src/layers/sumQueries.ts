@@ -72,12 +72,15 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
         : sql`SELECT min(created_at) AS first FROM tool_usage_events WHERE project_hash IS ${project}`,
   })
 
-  /** Of a pruned day each series knows its last use; of its first days the earliest of these is next to the first call. */
+  /**
+   * Of a pruned day each series knows its last use, unless that was deleted by hand; of its first days the earliest of these
+   * is next to the first call.
+   */
   const firstPruned = SqlSchema.single({
     Request: Schema.typeSchema(ProjectSelection),
     Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
     execute: (project) => sql`
-      SELECT min((SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day LIMIT 1)) AS first
+      SELECT min((SELECT last_used FROM usage_by_day WHERE series_id = id AND last_used <> '' ORDER BY day LIMIT 1)) AS first
       FROM usage_series WHERE ${ofProject(sql, project)}`,
   })
 

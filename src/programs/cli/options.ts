@@ -33,7 +33,7 @@ export const window = (name: string, description: string): Options.Options<TimeW
     ),
   )
 
-/** The same, that is not shorter than so many hours. */
+/** The same, no shorter than `least`. */
 export const windowFrom = (
   name: string,
   least: TimeWindow.TimeWindow,

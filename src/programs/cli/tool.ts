@@ -42,8 +42,9 @@ const whatIsKnown = (name: string, scope: Scope, { coverage, registry, pruned }:
   const lastHere = lastUse(rows.filter(isHere))
   if (Option.isSome(lastHere)) {
     const last = `It was called last ${view.time(lastHere.value)}`
+    const trend = `tooltrail trend ${name}${scope.selection === AllProjects ? " --all-projects" : ""} --since 20y`
     return Option.exists(pruned, (day) => lastHere.value < day)
-      ? `${last}, and that call is pruned; \`tooltrail trend ${name}\` shows the days.`
+      ? `${last}, and that call is pruned; \`${trend}\` shows the months.`
       : `${last}; look further back with --since.`
   }
   return Option.match(lastUse(rows), {
