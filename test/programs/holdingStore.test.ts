@@ -8,8 +8,8 @@ import { DrainLedger } from "../../src/services/DrainLedger.ts"
 
 /** A store that others hold for a second, and that takes half a second to commit. */
 const BusyStore = Layer.mock(DrainLedger, {
-  atomically: (effect) =>
-    Effect.sleep("1 second").pipe(Effect.zipRight(effect), Effect.zipLeft(Effect.sleep("500 millis"))),
+  atomically: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.zipLeft(Effect.zipRight(Effect.sleep("1 second"), effect), Effect.sleep("500 millis")),
 })
 
 describe("holding the store", () => {
