@@ -210,6 +210,67 @@ describe("old calls that come after a prune", () => {
     }),
   )
 
+  it("count once in each of two stores that take each other's exports, whatever each has pruned", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            fc.record({
+              store: fc.constantFrom(0, 1),
+              action: fc.constant("record" as const),
+              ids: fc.array(fc.nat(9), { minLength: 1, maxLength: 5 }),
+            }),
+            fc.record({ store: fc.constantFrom(0, 1), action: fc.constantFrom("prune" as const, "send" as const) }),
+          ),
+          { minLength: 4, maxLength: 9 },
+        ),
+        (actions) =>
+          Effect.gen(function* () {
+            yield* TestClock.setTime(now)
+            // They are of a year each, and a prune takes all but two.
+            const call = (id: number) =>
+              toolUse({
+                toolName: id % 2 === 0 ? "Bash" : "Read",
+                toolUseId: `call-${id}`,
+                usedAt: (id < 8 ? `20${10 + id}-01-01 00:00:00` : "2999-01-01 00:00:00") as Timestamp.Timestamp,
+              })
+            const stores = [0, 1].map(() => ({
+              home: temporaryFolder(),
+              known: new Set<number>(),
+              left: new Set<number>(),
+            }))
+            for (const { store, action, ...rest } of actions) {
+              const [from, to] = [stores[store], stores[1 - store]]
+              if (from === undefined || to === undefined) continue
+              const take = (ids: Iterable<number>, { known, left }: typeof from) => {
+                for (const id of ids) {
+                  if (!known.has(id)) left.add(id)
+                  known.add(id)
+                }
+              }
+              if ("ids" in rest) {
+                yield* inStore(from.home, recordToolUses(rest.ids.map(call)))
+                take(rest.ids, from)
+              } else if (action === "prune") {
+                yield* inStore(from.home, pruneAt(now, 20))
+                for (const id of from.left) if (id < 8) from.left.delete(id)
+              } else {
+                const file = join(temporaryFolder(), "calls.jsonl")
+                yield* exportTo(from.home, file)
+                yield* importFrom(to.home, file)
+                take(from.left, to)
+              }
+              for (const { home, known, left } of stores) {
+                if (known.size > 0) {
+                  assert.deepInclude(totals(home), { events: left.size, aggregate: known.size })
+                }
+              }
+            }
+          }).pipe(Effect.provide(TestContext), Effect.runPromise),
+      ),
+      { numRuns: 12, seed: 20_261_128 },
+    ))
+
   it("are no more than their names in the file: less than a fifth of the space", async () => {
     const home = temporaryFolder()
     const calls = Array.from({ length: 20_000 }, (_, n) =>
