@@ -67,6 +67,10 @@ describe("what is asked of a store with pruned calls", () => {
       assert.deepStrictEqual([unknown.code, unknown.stderr], [0, ""])
     }
     assert.match((await ask(home, "session", "nobody")).stdout, /^No calls of the session nobody\./)
+    assert.match(
+      (await ask(emptied, "session")).said,
+      /^No single call with a session is there\. Single calls from before .* are pruned/,
+    )
   })
 
   it("is the newest calls: `log` says where its list ends because of it, for programs on standard error", async () => {

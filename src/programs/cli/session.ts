@@ -7,6 +7,7 @@ import { toEpochMillis } from "../../domain/Timestamp.ts"
 import { format, lastSevenDays } from "../../domain/TimeWindow.ts"
 import type { Run } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
+import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { gatherEvidence } from "../gatherEvidence.ts"
@@ -18,7 +19,7 @@ import { argument, json, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
 import { cut, paragraph, renderDetails } from "./text.ts"
-import { describeOutcome, namedCounts, renderUsage } from "./usageTable.ts"
+import { describeOutcome, describePruned, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
 
@@ -53,12 +54,15 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
       const events = yield* UsageEvents
       const reports = yield* UsageReports
       const projects = yield* Projects
+      const { prunedBefore } = yield* Retention
       const chosen = Option.isSome(id) ? id : yield* events.getNewestSession
       const report = Option.flatten(yield* Effect.transposeMapOption(chosen, reports.getSessionReport))
       return {
         chosen,
         report,
         projects: yield* projects.getAll,
+        // Of a session with a name it is known whether it is pruned.
+        pruned: Option.isNone(chosen) ? Option.map(yield* prunedBefore, describePruned) : Option.none(),
         absence: Option.isNone(report) && !output.json ? Option.some(yield* gatherRecentEvidence) : Option.none(),
       }
     }),
@@ -74,7 +78,8 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         projects: countsToJson("project", projects, answer.projects),
       }))
     },
-    render: ({ chosen, report, projects, absence }, view) => {
+    render: ({ chosen, report, pruned, projects, absence }, view) => {
+      if (Option.isSome(pruned)) return renderNone("No single call with a session is there.", pruned.value, view)
       if (Option.isSome(absence)) {
         return renderAbsence(
           Option.match(chosen, {
