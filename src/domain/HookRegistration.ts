@@ -113,7 +113,8 @@ const isForAllTools = (matcher: unknown) => matcher === undefined || matcher ===
 
 /**
  * Whether a matcher is for a tool: it is a name or a list of names where it could be one, else a pattern. One that is no pattern
- * is for none. Source: "Matcher patterns" in https://code.claude.com/docs/en/hooks.
+ * is for none. Source: "Matcher patterns" in https://code.claude.com/docs/en/hooks. A pattern that takes for ever does so in the
+ * agent as well, and who may write one into settings may start any program there.
  */
 export const isMatcherFor = (matcher: unknown, tool: string): boolean => {
   if (isForAllTools(matcher)) return true

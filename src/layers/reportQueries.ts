@@ -26,11 +26,20 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
   const prunedBefore = readPrunedBefore(sql)
   const sessionPruned = readSessionPruned(sql)
 
+  /** The first call that is recorded, pruned or not. */
+  const firstCall = (project: ProjectSelection) =>
+    Effect.gen(function* () {
+      const found = [yield* sums.first(project)]
+      if (Option.isSome(yield* prunedBefore)) found.push(yield* sums.firstPruned(project))
+      const [first] = found.flatMap(({ first }) => first ?? []).sort()
+      return Option.fromNullable(first)
+    })
+
   /** The sums of a window and of what came before it. A tool's kind follows from its name, and so has the cells of tools. */
   const readCells = (dimension: ReportDimension, project: ProjectSelection, window: TimeWindow) =>
     Effect.gen(function* () {
       const { previousFrom, ...span } = yield* ofWindow(window)
-      const { first } = yield* sums.first(AllProjects)
+      const first = yield* firstCall(AllProjects)
       const cells = yield* sums.cells({
         dimension: dimension === "type" ? "tool" : dimension,
         selection: { project, from: previousFrom },
@@ -40,7 +49,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       const { is_there } = yield* sums.anyCall({ from: previousFrom, until: span.from })
       const isWhole = Option.match(yield* prunedBefore, { onNone: () => true, onSome: (day) => previousFrom >= day })
       // Where nothing at all is recorded, nothing was recording.
-      return { span, cells, hasPrevious: isWhole && first !== null && first <= previousFrom && is_there === 1 }
+      return { span, cells, hasPrevious: isWhole && Option.exists(first, (at) => at <= previousFrom) && is_there === 1 }
     })
 
   const readTotal = (selection: CallSelection, cells: ReadonlyArray<SumCell>, hasPrevious: boolean) =>
@@ -162,11 +171,9 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
       return points.length === 0 ? [] : withGaps(unit, points, first, beginOf(unit, yield* Timestamp.now))
     }, failingTo("report the trend")),
 
-    getObservedFrom: Effect.fn("UsageReports.getObservedFrom")(function* (project) {
-      const found = [yield* sums.first(project)]
-      if (Option.isSome(yield* prunedBefore)) found.push(yield* sums.firstPruned(project))
-      const [first] = found.flatMap(({ first }) => first ?? []).sort()
-      return Option.fromNullable(first)
-    }, failingTo("find the first call")),
+    getObservedFrom: Effect.fn("UsageReports.getObservedFrom")(
+      (project) => firstCall(project),
+      failingTo("find the first call"),
+    ),
   }
 }

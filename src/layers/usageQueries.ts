@@ -135,9 +135,12 @@ export const makeUsageQueries = (
     }),
 
     getUsageForSession: Effect.fn("UsageEvents.getUsageForSession")(function* (session) {
-      const pruned = yield* sessionPruned(session)
-      if (Option.isSome(pruned)) return yield* pruned.value
-      return yield* usageForSession(session).pipe(failingTo("read the usage of a session"))
+      // Of one moment: a prune may take some of them in between.
+      const [pruned, rows] = yield* Effect.zip(sessionPruned(session), usageForSession(session)).pipe(
+        sql.withTransaction,
+        failingTo("read the usage of a session"),
+      )
+      return Option.isSome(pruned) ? yield* pruned.value : rows
     }),
 
     getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {

@@ -295,15 +295,20 @@ const settleStore = Effect.gen(function* () {
   const unfilled = yield* rollups.countUnfilled
   if (sums.length > 0) yield* rollups.reset
   yield* fillRollups
-  const lost = yield* findLostSpace
-  if (lost > 0) yield* Effect.flatMap(Retention, ({ rewrite }) => rewrite)
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
     ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
     ...(unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
     ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
-    ...(lost === 0 ? [] : [repaired(`wrote the store's file anew, without ${inMegabytes(lost)} that were unused`)]),
   ]
+})
+
+/** It takes as much room again as the store, and may fail where all else is mended. */
+const rewriteStore = Effect.gen(function* () {
+  const lost = yield* findLostSpace
+  if (lost === 0) return []
+  yield* Effect.flatMap(Retention, ({ rewrite }) => rewrite)
+  return [repaired(`wrote the store's file anew, without ${inMegabytes(lost)} that were unused`)]
 })
 
 const settleWholeStore = ({ store }: DoctorOptions) =>
@@ -318,7 +323,12 @@ const settleWholeStore = ({ store }: DoctorOptions) =>
       // Where it cannot be looked into, the checks say so.
       Effect.orElseSucceed(() => false),
     )
-    return usable ? yield* Effect.provide(settleStore, store) : []
+    return usable
+      ? yield* Effect.zipWith(settleStore, orProblem("repair")(rewriteStore), (mended, rewritten) => [
+          ...mended,
+          ...rewritten,
+        ]).pipe(Effect.provide(store))
+      : []
   })
 
 /** Mends what can be mended without loss, and says what it did. */

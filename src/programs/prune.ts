@@ -63,9 +63,8 @@ export const previewPrune = Effect.fn("previewPrune")(function* (
 })
 
 /**
- * Takes the events of whole days (UTC) before the age out of the store and keeps their sums by day. It is done in short
- * steps; one that is cut short is finished by the next prune. Where
- * there are none, no day counts as pruned.
+ * Takes the events of whole days (UTC) before the age out of the store and keeps their sums by day. Where there are none, no
+ * day counts as pruned. It is done in short steps; one that is cut short is finished by the next prune.
  */
 export const prune = Effect.fn("prune")(function* (
   age: TimeWindow,

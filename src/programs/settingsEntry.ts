@@ -16,9 +16,10 @@ const isIn = (path: string, event: HookEventName, toolName: string) =>
   )
 
 /**
- * Whether Claude Code starts tooltrail for this event of a tool because the settings of the session say so, which it says the folder of. What
- * it does not run after all, since it was told to pass over some settings, reconciling finds in the transcript; a call that
- * is counted twice nothing finds.
+ * Whether Claude Code starts tooltrail for this event of a tool because the settings of the session say so, which it says the
+ * folder of. What it does not run after all, since it was told to pass over some settings, reconciling finds in the
+ * transcript; a call that is counted twice nothing finds. An entry with a condition counts as none all the same: it may hold
+ * for few calls, and where there is no transcript, the others would be lost.
  */
 export const hasSettingsEntry = (event: HookEventName, toolName: string): Effect.Effect<boolean, never, Home> =>
   Effect.gen(function* () {

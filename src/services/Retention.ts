@@ -4,10 +4,10 @@ import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 
 /**
- * Takes old events out of the store. Their sums by day stay, what the aggregate counts stays, and by what each is named, so
- * that it counts once however often it comes again. One that comes late is an event as any, until the next prune. Days are
- * UTC, `YYYY-MM-DD`.
- * Each step holds the write lock for what it takes away at once and no longer.
+ * Takes old events out of the store. What stays are their sums by day, their part of the aggregate, their sessions and their
+ * tool-use ids: a call with one is known when it comes again, a call without one only from an export of this store. An old
+ * call that was never recorded is recorded like any other, and taken by the next prune. Days are UTC, `YYYY-MM-DD`. Each step
+ * holds the write lock for what it takes away at once and no longer.
  */
 export class Retention extends Context.Tag("tooltrail/services/Retention")<
   Retention,

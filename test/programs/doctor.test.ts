@@ -14,6 +14,7 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { PersistenceError } from "../../src/domain/PersistenceError.ts"
 import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
 import { HomeFilesLive } from "../../src/layers/HomeFilesLive.ts"
 import { latestMigration } from "../../src/layers/latestMigration.ts"
@@ -23,6 +24,7 @@ import { StoreFileSqlite } from "../../src/layers/StoreFileSqlite.ts"
 import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
+import { Retention } from "../../src/services/Retention.ts"
 import { homeAt } from "../support/home.ts"
 import { hookPayload, hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
@@ -38,8 +40,27 @@ const usedHome = async (): Promise<string> => {
   return home
 }
 
+type OpenStore = ReturnType<typeof StoreLive>
+
+/** A store that cannot be written anew, as on a full disk. */
+const withoutRoom = (store: OpenStore): OpenStore =>
+  Layer.effect(
+    Retention,
+    Effect.map(Retention, (retention) => ({
+      ...retention,
+      unusedSpace: Effect.succeed({ bytes: 5_000_000, canBeGivenBack: false }),
+      rewrite: Effect.fail(
+        new PersistenceError({ operation: "write the store anew", reason: "unavailable", cause: "the disk is full" }),
+      ),
+    })),
+  ).pipe(Layer.provideMerge(store))
+
 /** The doctor's work in this process, without the timing of others. */
-const examine = (home: string, mend = false): Promise<Report> => {
+const examine = (
+  home: string,
+  mend = false,
+  changeStoreLayer = (store: OpenStore): OpenStore => store,
+): Promise<Report> => {
   const files = homeAt(home)
   const cost = Layer.succeed(HookCost, {
     measure: () => Effect.succeed({ hookMillis: 20, nodeMillis: 10, causes: [] }),
@@ -47,7 +68,10 @@ const examine = (home: string, mend = false): Promise<Report> => {
   const options = {
     version: "0.0.0",
     hook: Effect.succeed({ command: process.execPath, args: [hookProgram] }),
-    store: Layer.provide(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" }), files),
+    store: Layer.provide(
+      changeStoreLayer(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" })),
+      files,
+    ),
     howToRestore,
     explainDamage,
   }
@@ -217,6 +241,17 @@ describe("doctor", () => {
       [{ auto_vacuum: 2 }],
     )
     assert.strictEqual(totals(home).aggregate, 20_001)
+  })
+
+  it("says what it mended also where the file cannot be written anew", async () => {
+    const home = await usedHome()
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7")
+    const mended = await examine(home, true, withoutRoom)
+    assert.deepStrictEqual(found(mended, "repair"), [
+      "ok: counted 1 tool anew",
+      "problem: could not write the store anew: the disk is full",
+    ])
+    assert.strictEqual(totals(home).aggregate, 1)
   })
 
   it("leaves to a person what was set aside, what is damaged and what is too new", async () => {

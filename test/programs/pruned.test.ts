@@ -163,7 +163,7 @@ describe("what is asked of a store with pruned calls", () => {
     assert.strictEqual(code, 0)
     assert.match(
       said,
-      /It was called last .*, and that call is pruned; `tooltrail trend Read --all-projects --since 20y` shows the months/,
+      /It was called last .*, and calls of that time are pruned; `tooltrail trend Read --all-projects --since 20y` shows the months/,
     )
     assert.notInclude(said, "look further back")
   })
@@ -251,6 +251,7 @@ describe("the window before one that is whole", () => {
         )
       assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [1, 1])
       yield* pruneAt(now, 20)
+      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [null, 1])
       yield* recordToolUse(at("2026-10-01 00:00:00"))
       assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [null, 1])
     }).pipe(Effect.provide(StoreMemory)),

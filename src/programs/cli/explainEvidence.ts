@@ -1,8 +1,11 @@
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { COVERAGE_NEEDED, type Evidence } from "../../domain/Evidence.ts"
 import { AllProjects } from "../../domain/Project.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
+import { format, lastSevenDays, type TimeWindow } from "../../domain/TimeWindow.ts"
 import { counted } from "../counted.ts"
+import { type GatheredEvidence, gatherEvidence } from "../gatherEvidence.ts"
 import type { Scope, View } from "./answer.ts"
 import { paragraph } from "./text.ts"
 
@@ -12,13 +15,22 @@ export const STATUS = "`tooltrail status` says whether the hook runs."
 /** A share from 0 to 1 with one decimal, cut, so that it never looks better than it is: `94.9%`. */
 const precisely = (share: number): string => `${Math.floor(share * 1000) / 10}%`
 
+/** What an empty answer rests on. */
+export interface Absence extends GatheredEvidence {
+  readonly scope: Scope
+  /** The window, for people. */
+  readonly period: string
+}
+
+/** Gathers it for what is not there in a window; the last 7 days stand for a question that has none. */
+export const gatherAbsence = (scope: Scope, window: TimeWindow = lastSevenDays) =>
+  Effect.map(
+    gatherEvidence(scope.selection, window),
+    (gathered): Absence => ({ ...gathered, scope, period: format(window) }),
+  )
+
 /** An empty answer: what there is none of, what that rests on, and what to try next. */
-export const renderAbsence = (
-  what: string,
-  hint: string,
-  { evidence, period, scope }: { readonly evidence: Evidence; readonly period: string; readonly scope: Scope },
-  view: View,
-): string =>
+export const renderAbsence = (what: string, hint: string, { evidence, period, scope }: Absence, view: View): string =>
   [what, explainEvidence(evidence, { period, scope, time: view.time })[0], hint]
     .map((text) => paragraph(text, view))
     .join("\n")

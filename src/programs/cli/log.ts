@@ -1,17 +1,14 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Evidence } from "../../domain/Evidence.ts"
 import { AllProjects, type Project } from "../../domain/Project.ts"
-import { format, lastSevenDays } from "../../domain/TimeWindow.ts"
 import type { ToolUsageEvent } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
-import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence, STATUS } from "./explainEvidence.ts"
+import { type Absence, gatherAbsence, renderAbsence, STATUS } from "./explainEvidence.ts"
 import { folder, json, limit, utc } from "./options.ts"
 import { renderTable } from "./table.ts"
 import { paragraph } from "./text.ts"
@@ -57,17 +54,13 @@ const renderCalls = ({ scope, rows, projects }: NewestCalls, view: View): string
 const isPruned = ({ created_at }: ToolUsageEvent, prunedBefore: Option.Option<string>) =>
   Option.exists(prunedBefore, (day) => created_at < day)
 
-const renderNoCalls = (scope: Scope, evidence: Evidence, pruned: Option.Option<string>, view: View): string => {
+const renderNoCalls = (absence: Absence, pruned: Option.Option<string>, view: View): string => {
+  const { evidence, scope } = absence
   const wasCalled = !("reason" in evidence && evidence.reason === "nothing recorded")
   const hint = scope.selection === AllProjects ? STATUS : "Look everywhere with --all-projects."
   return Option.isSome(pruned) && wasCalled
     ? renderNone(`No single call is there ${scope.description}.`, pruned.value, view)
-    : renderAbsence(
-        `No call is there ${scope.description}.`,
-        hint,
-        { evidence, period: format(lastSevenDays), scope },
-        view,
-      )
+    : renderAbsence(`No call is there ${scope.description}.`, hint, absence, view)
 }
 
 export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, folder, ...output }) =>
@@ -86,16 +79,13 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
       return {
         newest: { scope, rows, projects: yield* projects.getAll },
         pruned,
-        absence:
-          rows.length === 0 && !output.json
-            ? Option.some(yield* gatherEvidence(scope.selection, lastSevenDays))
-            : Option.none(),
+        absence: rows.length === 0 && !output.json ? Option.some(yield* gatherAbsence(scope)) : Option.none(),
       }
     }),
     toJson: (answer) => answer?.newest.rows ?? [],
     render: ({ newest, pruned, absence }, view) =>
       Option.isSome(absence)
-        ? renderNoCalls(newest.scope, absence.value.evidence, pruned, view)
+        ? renderNoCalls(absence.value, pruned, view)
         : [renderCalls(newest, view), ...Option.toArray(pruned).flatMap((note) => ["", paragraph(note, view)])].join(
             "\n",
           ),

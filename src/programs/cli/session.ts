@@ -4,16 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { printable } from "../../domain/printable.ts"
 import { toEpochMillis } from "../../domain/Timestamp.ts"
-import { format, lastSevenDays } from "../../domain/TimeWindow.ts"
 import type { Run } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
-import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence } from "./explainEvidence.ts"
+import { gatherAbsence, renderAbsence } from "./explainEvidence.ts"
 import { duration } from "./figures.ts"
 import { argument, json, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
@@ -22,13 +20,6 @@ import { cut, paragraph, renderDetails } from "./text.ts"
 import { describeOutcome, describePruned, namedCounts, renderNone, renderUsage } from "./usageTable.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
-
-/** What an absence rests on that is of no window, and of all projects. */
-const gatherRecentEvidence = Effect.gen(function* () {
-  const scope = yield* resolveScope(Option.none())
-  const { evidence } = yield* gatherEvidence(scope.selection, lastSevenDays)
-  return { evidence, period: format(lastSevenDays), scope }
-})
 
 /** How many runs of one tool are shown of the beginning, and of the end. */
 const RUNS_SHOWN = 5
@@ -63,7 +54,10 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         projects: yield* projects.getAll,
         // Of a session with a name it is known whether it is pruned.
         pruned: Option.isNone(chosen) ? Option.map(yield* prunedBefore, describePruned) : Option.none(),
-        absence: Option.isNone(report) && !output.json ? Option.some(yield* gatherRecentEvidence) : Option.none(),
+        absence:
+          Option.isNone(report) && !output.json
+            ? Option.some(yield* gatherAbsence(yield* resolveScope(Option.none())))
+            : Option.none(),
       }
     }),
     toJson: (answer) => {

@@ -10,10 +10,9 @@ import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
-import { type GatheredEvidence, gatherEvidence } from "../gatherEvidence.ts"
-import { answer, resolveScope, type Scope, type View } from "./answer.ts"
+import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence } from "./explainEvidence.ts"
+import { type Absence, gatherAbsence, renderAbsence } from "./explainEvidence.ts"
 import { argument, folder, json, since, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { countsToJson, rowToJson } from "./reportJson.ts"
@@ -26,13 +25,13 @@ const name = argument("name", "The tool's name as the agent calls it.")
 const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
   namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
 
-interface Absence extends GatheredEvidence {
+interface ToolAbsence extends Absence {
   /** The day before which calls are pruned. */
   readonly pruned: Option.Option<string>
 }
 
 /** What else is known of a tool that has no calls in the window. */
-const whatIsKnown = (name: string, scope: Scope, { coverage, registry, pruned }: Absence, view: View): string => {
+const whatIsKnown = (name: string, { scope, coverage, registry, pruned }: ToolAbsence, view: View): string => {
   const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
   if (missing !== undefined) {
     return `Transcripts show ${counted(missing.calls, "call")} of it; \`tooltrail reconcile\` records what is missing.`
@@ -44,7 +43,7 @@ const whatIsKnown = (name: string, scope: Scope, { coverage, registry, pruned }:
     const last = `It was called last ${view.time(lastHere.value)}`
     const trend = `tooltrail trend ${name}${scope.selection === AllProjects ? " --all-projects" : ""} --since 20y`
     return Option.exists(pruned, (day) => lastHere.value < day)
-      ? `${last}, and that call is pruned; \`${trend}\` shows the months.`
+      ? `${last}, and calls of that time are pruned; \`${trend}\` shows the months.`
       : `${last}; look further back with --since.`
   }
   return Option.match(lastUse(rows), {
@@ -67,7 +66,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         projects: yield* projects.getAll,
         absence:
           Option.isNone(report) && !output.json
-            ? Option.some<Absence>({ ...(yield* gatherEvidence(scope.selection, since)), pruned: yield* prunedBefore })
+            ? Option.some<ToolAbsence>({ ...(yield* gatherAbsence(scope, since)), pruned: yield* prunedBefore })
             : Option.none(),
       }
     }),
@@ -87,11 +86,10 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
     render: ({ scope, report, projects, absence }, view) => {
       const period = `in the last ${format(since)} ${scope.description}`
       if (Option.isSome(absence)) {
-        const { evidence } = absence.value
         return renderAbsence(
           `No calls of ${name} ${period}.`,
-          whatIsKnown(name, scope, absence.value, view),
-          { evidence, period: format(since), scope },
+          whatIsKnown(name, absence.value, view),
+          absence.value,
           view,
         )
       }

@@ -9,10 +9,9 @@ import { ReportDimension } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
-import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type Scope } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence, STATUS } from "./explainEvidence.ts"
+import { gatherAbsence, renderAbsence, STATUS } from "./explainEvidence.ts"
 import { folder, json, limit, since, utc } from "./options.ts"
 import { projectNames } from "./projectNames.ts"
 import { rowToJson } from "./reportJson.ts"
@@ -62,25 +61,24 @@ export const top = Command.make(
           scope,
           report,
           projects: yield* projects.getAll,
-          longestDays: yield* longestWindow(yield* prunedBefore),
-          absence: isEmpty && !output.json ? Option.some(yield* gatherEvidence(scope.selection, since)) : Option.none(),
+          absence:
+            isEmpty && !output.json
+              ? Option.some({
+                  ...(yield* gatherAbsence(scope, since)),
+                  longestDays: yield* longestWindow(yield* prunedBefore),
+                })
+              : Option.none(),
         }
       }),
       toJson: (answer) =>
         answer === undefined || Option.isNone(answer.report)
           ? []
           : answer.report.value.rows.slice(0, limit).map((row) => rowToJson(by, row, answer.projects)),
-      render: ({ scope, report, projects, longestDays, absence }, view) => {
+      render: ({ scope, report, projects, absence }, view) => {
         const period = `in the last ${format(since)} ${scope.description}`
         if (Option.isSome(absence)) {
           const what = `No calls ${by === "tool" ? "" : `with a ${by} `}${period}.`
-          const { evidence } = absence.value
-          return renderAbsence(
-            what,
-            whereToLook(scope, since, longestDays),
-            { evidence, period: format(since), scope },
-            view,
-          )
+          return renderAbsence(what, whereToLook(scope, since, absence.value.longestDays), absence.value, view)
         }
         const { span, total, ...all } = Option.getOrThrow(report)
         const rows = all.rows.slice(0, limit)

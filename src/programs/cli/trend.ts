@@ -8,10 +8,9 @@ import { format } from "../../domain/TimeWindow.ts"
 import { type TrendPoint, TrendUnit } from "../../domain/Trend.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { counted } from "../counted.ts"
-import { gatherEvidence } from "../gatherEvidence.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./described.ts"
-import { renderAbsence } from "./explainEvidence.ts"
+import { gatherAbsence, renderAbsence } from "./explainEvidence.ts"
 import { percent } from "./figures.ts"
 import { bar } from "./glyphs.ts"
 import { argument, folder, json, sinceOr } from "./options.ts"
@@ -69,7 +68,7 @@ export const trend = Command.make(
           return {
             scope,
             points,
-            absence: isUnknown ? Option.some(yield* gatherEvidence(scope.selection, since)) : Option.none(),
+            absence: isUnknown ? Option.some(yield* gatherAbsence(scope, since)) : Option.none(),
           }
         }),
         toJson: (answer) => answer?.points ?? [],
@@ -81,8 +80,7 @@ export const trend = Command.make(
               scope.selection === AllProjects
                 ? "Look further back with --since."
                 : "Look everywhere with --all-projects."
-            const { evidence } = absence.value
-            return renderAbsence(`No calls${what} ${period}.`, hint, { evidence, period: format(since), scope }, view)
+            return renderAbsence(`No calls${what} ${period}.`, hint, absence.value, view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
           return [
