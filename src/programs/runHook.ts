@@ -12,7 +12,7 @@ import { readStandardInput, type UnreadableInput } from "../layers/standardInput
 import type { Home } from "../services/Home.ts"
 import type { Spool } from "../services/Spool.ts"
 import { drainSpool } from "./drainSpool.ts"
-import { type ReceivedEvent, receiveHookEvent } from "./receiveHookEvent.ts"
+import { type ReceivedEvent, receiveHookEvent, type ToolUsed } from "./receiveHookEvent.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { spoolOnFailure } from "./spoolOnFailure.ts"
 import { startReconcile } from "./startReconcile.ts"
@@ -77,20 +77,18 @@ const receive = ({ text, oddities }: Payload) =>
     Effect.option,
   )
 
-const settingsEntry = onDemand(() => import("./settingsEntry.ts"))
+const callsWithoutId = onDemand(() => import("./callsWithoutId.ts"))
 
-/** Claude Code runs the plugin's hook and that in the settings. By its id a call is known again; one without is left to the latter. */
-const isLeftToSettings = ({ toolUseId, agent, success, toolName }: ToolUse): Effect.Effect<boolean, never, Home> =>
-  toolUseId === null && agent === "claude-code" && process.argv.includes(AS_PLUGIN)
-    ? Effect.flatMap(settingsEntry, ({ hasSettingsEntry }) =>
-        hasSettingsEntry(success ? "PostToolUse" : "PostToolUseFailure", toolName),
-      )
+/** Claude Code may run the plugin's hook and one of its settings. By its id a call is known again; for one without, the plugin asks. */
+const isLeftToOthers = (event: ToolUsed): Effect.Effect<boolean, never, Home> =>
+  event.use.toolUseId === null && event.use.agent === "claude-code" && process.argv.includes(AS_PLUGIN)
+    ? Effect.flatMap(callsWithoutId, ({ isToldElsewhere }) => isToldElsewhere(event))
     : Effect.succeed(false)
 
 const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
   switch (event._tag) {
     case "ToolUsed":
-      return Effect.unlessEffect(record(event.use), isLeftToSettings(event.use))
+      return Effect.unlessEffect(record(event.use), isLeftToOthers(event))
     case "SessionBoundary":
       return startReconcile
     case "OtherHookEvent":

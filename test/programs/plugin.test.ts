@@ -24,7 +24,8 @@ import {
   runProgram,
   temporaryFolder,
 } from "../support/processes.ts"
-import { totals } from "../support/store.ts"
+import { readStore, totals } from "../support/store.ts"
+import { finishedCall, writeLines } from "../support/transcripts.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 
@@ -77,8 +78,14 @@ const handlerOf = (folder: string, event = "PostToolUse"): Handler => {
 }
 
 /** A call as some headless versions of Claude Code told of it. */
-const callWithoutId = (event: string) =>
-  JSON.stringify({ hook_event_name: event, session_id: "s", cwd: "/", tool_name: "Bash" })
+const callWithoutId = (event: string, transcript?: string) =>
+  JSON.stringify({
+    hook_event_name: event,
+    session_id: "s",
+    cwd: "/",
+    tool_name: "Bash",
+    transcript_path: transcript ?? "/.claude/projects/none/s.jsonl",
+  })
 
 /** What Claude Code gives a hook of the plugin in that folder, in a session that was started in `project`. */
 const environmentOf = (folder: string, home: string, person: string, project = person) => ({
@@ -200,6 +207,47 @@ describe("the Claude Code plugin", () => {
     }
     const { events, aggregate } = totals(home)
     assert.deepStrictEqual([events, aggregate], [8, 8])
+  })
+
+  it("leaves a call that has no id to the session's transcript, also where an entry that it cannot see tells of it", async () => {
+    const folder = installPlugin()
+    for (const besides of ["entry", "nothing"]) {
+      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+      await runCli(home, ["install"], { env: { HOME: person } })
+      const path = join(person, ".claude", "settings.json")
+      const settings = readJson<Hooks>(path)
+      // As `claude --settings` gives it.
+      rmSync(path)
+      const transcript = writeLines(join(person, ".claude", "projects", "p", "s.jsonl"), [
+        ...finishedCall("a", { sessionId: "s", millis: Date.now() - 1500 }),
+        ...finishedCall("b", { sessionId: "s", millis: Date.now() - 1500 }),
+      ])
+      const env = environmentOf(folder, home, person)
+      const call = callWithoutId("PostToolUse", transcript)
+      for (const each of [call, call]) {
+        quiet(await start(handlerOf(folder), env, each))
+        if (besides === "entry") quiet(await start(settings.hooks.PostToolUse?.[0]?.hooks[0] as Handler, env, each))
+      }
+      assert.strictEqual((await runCli(home, ["reconcile"], { env: { HOME: person } })).code, 0)
+      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [2, 2], besides)
+      const sources = readStore(home, (all) => all("SELECT DISTINCT source FROM tool_usage_events"))
+      assert.deepStrictEqual(sources, [{ source: besides === "entry" ? "hook" : "transcript" }])
+    }
+  })
+
+  it("records a call that has no id where its transcript is none that reconciling reads", async () => {
+    const folder = installPlugin()
+    const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+    await runCli(home, ["install", "--scope", "project"], { env: { HOME: person }, cwd: temporaryFolder() })
+    const projects = join(person, ".claude", "projects")
+    const [elsewhere, notes] = [join(person, "s.jsonl"), join(projects, "p", "notes.txt")]
+    for (const path of [elsewhere, notes]) writeLines(path, finishedCall("a"))
+    mkdirSync(join(projects, "p", "folder.jsonl"))
+    const paths = [elsewhere, `${projects}/../../s.jsonl`, notes, join(projects, "p", "folder.jsonl"), "s.jsonl"]
+    for (const path of paths) {
+      quiet(await start(handlerOf(folder), environmentOf(folder, home, person), callWithoutId("PostToolUse", path)))
+    }
+    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [5, 5])
   })
 
   it("leaves a call that has no id to a settings entry of the session, whichever its scope", async () => {
