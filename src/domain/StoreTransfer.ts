@@ -83,6 +83,8 @@ export const TransferredEvent = Schema.Struct(
     server_name: OptionalText,
     failure_kind: OptionalText,
     source: OptionalText,
+    /** It has a tool-use id by now, and other stores may know it without one, by its origin and id. */
+    was_unnamed: Schema.optional(Schema.Union(Schema.Literal(1), Schema.Null)),
   },
   FurtherColumns,
 )

@@ -121,7 +121,13 @@ const numeric = (text: unknown) => (typeof text === "string" && text !== "" ? Nu
 
 /** Reads one row of comma-separated values, by column; null stands for an empty field without quotes. */
 export const fromCsvRow = (row: Readonly<Record<string, string | null>>): Either.Either<CsvRow, string> => {
-  const { project_root: projectRoot = null, id, success, duration_ms, ...columns } = row
-  const event = { ...columns, id: numeric(id), success: numeric(success), duration_ms: numeric(duration_ms) }
+  const { project_root: projectRoot = null, id, success, duration_ms, was_unnamed, ...columns } = row
+  const event = {
+    ...columns,
+    id: numeric(id),
+    success: numeric(success),
+    duration_ms: numeric(duration_ms),
+    was_unnamed: numeric(was_unnamed),
+  }
   return Either.map(decodeEvent(event), (event) => ({ event, projectRoot }))
 }

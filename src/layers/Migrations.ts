@@ -14,6 +14,7 @@ import { clusterHoursByDay } from "./migrations/0024_cluster_hours_by_day.ts"
 import { cutSums } from "./migrations/0025_cut_sums.ts"
 import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
 import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
+import { knowEventsByMoreNames } from "./migrations/0028_know_events_by_more_names.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -29,6 +30,7 @@ export const migrations = {
   "0025_cut_sums": cutSums,
   "0026_rename_triggers": renameTriggers,
   "0027_remember_pruned_calls": rememberPrunedCalls,
+  "0028_know_events_by_more_names": knowEventsByMoreNames,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

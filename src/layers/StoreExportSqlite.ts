@@ -107,14 +107,18 @@ const readFrom = (database: Database.Database, { project, since }: ExportSelecti
     )
 
     const events = ask(
-      `SELECT i.origin, i.origin_id, e.* FROM tool_usage_events e LEFT JOIN imported_events i ON i.event_id = e.id
+      `SELECT i.origin, i.origin_id, e.* FROM tool_usage_events e LEFT JOIN imported_events i
+         ON (i.origin, i.origin_id, i.created_at) = (
+           SELECT origin, origin_id, created_at FROM imported_events WHERE event_id = e.id
+           ORDER BY origin <> $store, origin, origin_id LIMIT 1)
        WHERE ${ofProject} ${since === null ? "" : "AND e.created_at >= $since"} ORDER BY e.created_at, e.id`,
-      bound,
+      { ...bound, store },
     ).pipe(
       Stream.map((row) => {
         seen.events++
         const { origin, origin_id, id, ...columns } = row
-        const event = { origin: origin ?? store, id: origin_id ?? id, ...columns }
+        const was_unnamed = origin !== null && columns.tool_use_id !== null ? 1 : undefined
+        const event = { origin: origin ?? store, id: origin_id ?? id, ...columns, was_unnamed }
         return { _tag: "Event", event } as unknown as TransferRecord
       }),
     )

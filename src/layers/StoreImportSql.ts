@@ -8,6 +8,7 @@ import { BaselineShare, type TransferredEvent, type TransferredTool, toolKey } f
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "../domain/Timestamp.ts"
 import { StoreImport } from "../services/StoreImport.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeNameEvent } from "./nameEvent.ts"
 
 const SAME_CALL_MILLIS = 2000
 
@@ -24,6 +25,8 @@ const make = Effect.gen(function* () {
     Effect.map(sql`SELECT name FROM pragma_table_info(${table})`, (rows) =>
       rows.map((row) => String(row.name)).filter((name) => !without.includes(name)),
     )
+
+  const nameEvent = makeNameEvent(sql)
 
   const identity = Effect.map(sql`SELECT id FROM store_identity`, (rows) => String(rows[0]?.id))
   const self = yield* Effect.cached(identity)
@@ -174,6 +177,25 @@ const make = Effect.gen(function* () {
       return [...unknown.values()]
     }, failingTo("look for known events")),
 
+    nameUnnamed: Effect.fn("StoreImport.nameUnnamed")(function* (events) {
+      const named = events.filter(isNamed)
+      if (named.length === 0) return
+      const places = named.map(({ origin, id, created_at }) => [origin, id, created_at])
+      const rows = yield* sql`
+        SELECT place, event_id FROM (
+          SELECT c.key AS place, c.value ->> 2 AS at,
+            iif(c.value ->> 0 = ${yield* self}, c.value ->> 1, (
+              SELECT event_id FROM imported_events
+              WHERE origin = c.value ->> 0 AND origin_id = c.value ->> 1 AND created_at = c.value ->> 2)) AS event_id
+          FROM json_each(${JSON.stringify(places)}) c)
+        WHERE EXISTS (SELECT 1 FROM tool_usage_events WHERE id = event_id AND created_at = at AND tool_use_id IS NULL)
+          OR EXISTS (SELECT 1 FROM pruned_hook_calls p WHERE p.event_id = event_id AND created_at = at)`
+      for (const { place, event_id } of rows) {
+        const toolUseId = named[Number(place)]?.tool_use_id
+        if (typeof toolUseId === "string") yield* nameEvent(Number(event_id), toolUseId)
+      }
+    }, failingTo("name events by their calls")),
+
     adopt: Effect.fn("StoreImport.adopt")(function* ({ origin, id, created_at, tool_name, session_id, success }) {
       if (session_id === null) return false
       const at = toEpochMillis(created_at)
@@ -182,12 +204,20 @@ const make = Effect.gen(function* () {
         WHERE e.session_id = ${session_id} AND e.tool_name = ${tool_name} AND e.success = ${success}
           AND e.tool_use_id IS NOT NULL
           AND e.created_at BETWEEN ${fromEpochMillis(at - SAME_CALL_MILLIS)} AND ${fromEpochMillis(at + SAME_CALL_MILLIS)}
-          AND NOT EXISTS (SELECT 1 FROM imported_events i WHERE i.event_id = e.id)
+          AND NOT EXISTS (SELECT 1 FROM imported_events i WHERE i.event_id = e.id AND i.origin = ${origin})
         ORDER BY abs(unixepoch(e.created_at) - unixepoch(${created_at})), e.id LIMIT 1`
       if (row === undefined) return false
       yield* rememberOrigins([[origin, id, created_at, Number(row.id)]])
       return true
     }, failingTo("look for the call of an event")),
+
+    countOfPrunedSessions: Effect.fn("StoreImport.countOfPrunedSessions")(function* (events) {
+      const sessions = JSON.stringify(events.map(({ session_id, created_at }) => [session_id, created_at]))
+      const [row] = yield* sql`
+        SELECT count(*) AS events FROM rollup_state CROSS JOIN json_each(${sessions})
+        CROSS JOIN pruned_sessions ON session_id = value ->> 0 AND value ->> 1 < pruned_before`
+      return Number(row?.events)
+    }, failingTo("look for events of pruned sessions")),
 
     add: Effect.fn("StoreImport.add")(function* (events) {
       if (events.length === 0) return 0
@@ -202,6 +232,18 @@ const make = Effect.gen(function* () {
       yield* countUses(added.map(({ event }) => event))
       return added.length
     }, failingTo("add events")),
+
+    rememberUnnamed: Effect.fn("StoreImport.rememberUnnamed")(function* (events) {
+      const rows = events.flatMap(({ origin, id, created_at, agent, tool_use_id, was_unnamed }) =>
+        was_unnamed === 1 ? [[origin, id, created_at, agent, tool_use_id]] : [],
+      )
+      if (rows.length === 0) return
+      yield* sql`
+        INSERT OR IGNORE INTO imported_events (origin, origin_id, created_at, event_id)
+        SELECT value ->> 0, value ->> 1, value ->> 2, (
+          SELECT id FROM tool_usage_events WHERE agent = value ->> 3 AND tool_use_id = value ->> 4)
+        FROM json_each(${JSON.stringify(rows)})`
+    }, failingTo("remember the names of events")),
   })
 })
 

@@ -6,6 +6,7 @@ import * as Timestamp from "../domain/Timestamp.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeNameEvent } from "./nameEvent.ts"
 
 /** So far apart the hook and a transcript may tell the time of one call. */
 const MOST_APART_MILLIS = 5000
@@ -50,6 +51,10 @@ const takeClosest = (calls: Array<Shown>, millis: number): Shown | undefined => 
   return closest < 0 ? undefined : calls.splice(closest, 1)[0]
 }
 
+/** Which events a transcript may give their id. */
+export const isHookCallWithoutId = (sql: SqlClient.SqlClient) =>
+  sql`tool_use_id IS NULL AND source = 'hook' AND agent IS NOT NULL AND session_id IS NOT NULL`
+
 /** What `UsageEvents.identifyHookCalls` does. Of the same session and tool, the call that is closest in time is taken for the event's. */
 export const makeIdentifyHookCalls = (sql: SqlClient.SqlClient) => {
   const withoutId = SqlSchema.findAll({
@@ -57,8 +62,10 @@ export const makeIdentifyHookCalls = (sql: SqlClient.SqlClient) => {
     Result: HookCall,
     execute: (sessions) => sql`
       SELECT id, agent, session_id, tool_name, created_at FROM tool_usage_events
-      WHERE session_id IN (SELECT value FROM json_each(${sessions})) AND tool_use_id IS NULL AND source = 'hook'
-        AND agent IS NOT NULL
+      WHERE session_id IN (SELECT value FROM json_each(${sessions})) AND ${isHookCallWithoutId(sql)}
+      UNION ALL
+      SELECT event_id, agent, session_id, tool_name, created_at FROM pruned_hook_calls
+      WHERE session_id IN (SELECT value FROM json_each(${sessions}))
       ORDER BY id`,
   })
 
@@ -67,8 +74,13 @@ export const makeIdentifyHookCalls = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ agent: Schema.String, tool_use_id: Schema.String }),
     execute: (uses) => sql`
       SELECT e.agent, e.tool_use_id FROM json_each(${uses}) use
-      JOIN tool_usage_events e ON e.agent = use.value ->> 0 AND e.tool_use_id = use.value ->> 1`,
+      CROSS JOIN tool_usage_events e ON e.agent = use.value ->> 0 AND e.tool_use_id = use.value ->> 1
+      UNION ALL
+      SELECT p.agent, p.tool_use_id FROM json_each(${uses}) use
+      CROSS JOIN pruned_calls p ON p.tool_use_id = use.value ->> 1 AND p.agent = use.value ->> 0`,
   })
+
+  const nameEvent = makeNameEvent(sql)
 
   return Effect.fnUntraced(function* (uses: ReadonlyArray<ToolUse>) {
     const hooked = yield* withoutId(JSON.stringify([...new Set(uses.map(({ sessionId }) => sessionId))]))
@@ -79,9 +91,7 @@ export const makeIdentifyHookCalls = (sql: SqlClient.SqlClient) => {
     for (const { id, agent, session_id, tool_name, created_at } of hooked) {
       const ofKind = calls.get(kindOf(agent, session_id, tool_name)) ?? []
       const call = takeClosest(ofKind, Timestamp.toEpochMillis(created_at))
-      if (call === undefined) continue
-      // A forked session repeats its calls by their ids.
-      yield* sql`UPDATE OR IGNORE tool_usage_events SET tool_use_id = ${call.toolUseId} WHERE id = ${id}`
+      if (call !== undefined) yield* nameEvent(id, call.toolUseId)
     }
   }, failingTo("identify the hook's calls"))
 }

@@ -9,6 +9,7 @@ import { now } from "../domain/Timestamp.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { extractServerName, inferScope, inferToolType } from "../domain/ToolName.ts"
 import { makeCountUses } from "./countUses.ts"
+import { isHookCallWithoutId } from "./identifyHookCalls.ts"
 import { NO_SESSION } from "./prunedDetail.ts"
 
 /**
@@ -71,7 +72,10 @@ export const makeKeepPruned = (
       WHERE id IN (SELECT value FROM json_each(${ids})) GROUP BY tool_name, project_hash) pruned
     WHERE tool_registry.name = pruned.tool_name AND tool_registry.project_hash IS pruned.project_hash`
 
-  /** By what names it: its id where its agent gave one, else its place in this store, as it may come back from an export. */
+  /**
+   * By what names it: its id where its agent gave one, else its place in the store that wrote it, as it may come back from an
+   * export, and what a transcript tells it by.
+   */
   const remember = (ids: string) => {
     const pruned = sql`FROM tool_usage_events WHERE id IN (SELECT value FROM json_each(${ids}))`
     const isNamed = sql`agent IS NOT NULL AND tool_use_id IS NOT NULL`
@@ -80,7 +84,11 @@ export const makeKeepPruned = (
       sql`INSERT OR IGNORE INTO pruned_sessions (session_id) SELECT DISTINCT coalesce(session_id, ${NO_SESSION}) ${pruned}`,
       sql`
         INSERT OR IGNORE INTO imported_events (origin, origin_id, created_at, event_id)
-        SELECT (SELECT id FROM store_identity), id, created_at, id ${pruned} AND NOT (${isNamed})`,
+        SELECT (SELECT id FROM store_identity), id, created_at, id ${pruned} AND NOT (${isNamed})
+          AND NOT EXISTS (SELECT 1 FROM imported_events WHERE event_id = tool_usage_events.id)`,
+      sql`
+        INSERT INTO pruned_hook_calls (event_id, agent, session_id, tool_name, created_at)
+        SELECT id, agent, session_id, tool_name, created_at ${pruned} AND ${isHookCallWithoutId(sql)}`,
     ])
   }
 

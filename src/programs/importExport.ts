@@ -227,9 +227,11 @@ export const importExport = Effect.fn("importExport")(function* (
         projects.add(project.project_hash)
         yield* store.takeProject(project)
       }
+      yield* store.nameUnnamed(events)
       const unknown = yield* store.findUnknown(events)
       yield* takeTools(records, unknown)
       seen.recorded += yield* store.add(unknown)
+      yield* store.rememberUnnamed(events)
       for (const record of records) if (record._tag === "End") end = record.end
     })
 

@@ -10,6 +10,7 @@ import { type TransferredEvent, toolKey } from "../domain/StoreTransfer.ts"
 import type { LaminarkFile } from "../layers/laminarkFile.ts"
 import { DrainLedger } from "../services/DrainLedger.ts"
 import { StoreImport } from "../services/StoreImport.ts"
+import { counted } from "./counted.ts"
 
 const BATCH = 1000
 
@@ -28,6 +29,8 @@ export interface ImportedLaminark {
   readonly recognised: number
   /** Uses that the registry there counts beyond its events. */
   readonly counted_only: number
+  /** Of those that are recorded: calls of sessions that are pruned here, some of which may be pruned calls. */
+  readonly of_pruned_sessions: number
   readonly broken_rows: number
   readonly seconds: number
 }
@@ -35,7 +38,7 @@ export interface ImportedLaminark {
 const take = (file: LaminarkFile) =>
   Effect.gen(function* () {
     const store = yield* StoreImport
-    const seen = { found: 0, recorded: 0, recognised: 0, countedOnly: 0, broken: 0 }
+    const seen = { found: 0, recorded: 0, recognised: 0, countedOnly: 0, ofPruned: 0, broken: 0 }
     const named: Array<string> = []
     /** How many events of a tool are new. */
     const fresh = new Map<string, number>()
@@ -77,6 +80,7 @@ const take = (file: LaminarkFile) =>
         }
         seen.found += events.length
         seen.recognised += recognised.length
+        seen.ofPruned += yield* store.countOfPrunedSessions(rest)
         seen.recorded += yield* store.add(rest)
       })
 
@@ -126,6 +130,10 @@ export const importLaminark = Effect.fn("importLaminark")(function* (
   yield* Effect.forEach(done.named, (row) => Effect.logWarning(`${file.path}, ${row}; it is left out`), {
     discard: true,
   })
+  if (done.ofPruned > 0) {
+    const which = `${counted(done.ofPruned, "call")} of sessions that are pruned here`
+    yield* Effect.logWarning(`${file.path}: ${which}; those that were recorded from elsewhere as well count twice now`)
+  }
   if (done.broken > MOST_NAMED) yield* Effect.logWarning(`${file.path}: ${done.broken} rows in all are left out`)
   return {
     tools: done.tools,
@@ -134,6 +142,7 @@ export const importLaminark = Effect.fn("importLaminark")(function* (
     already_known: done.found - done.recorded,
     recognised: done.recognised,
     counted_only: done.countedOnly,
+    of_pruned_sessions: done.ofPruned,
     broken_rows: done.broken,
     seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
   }

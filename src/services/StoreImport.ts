@@ -26,16 +26,25 @@ export class StoreImport extends Context.Tag("tooltrail/services/StoreImport")<
       origin: string,
       tool: ToolKey,
     ) => Effect.Effect<Option.Option<BaselineShare>, PersistenceError>
+    /**
+     * Gives those that are here without a tool-use id, known by their origin and id, the one that they have come to have there.
+     */
+    readonly nameUnnamed: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<void, PersistenceError>
     /** Those that are not here yet: by agent and tool-use id, or where there is none, by origin and id. */
     readonly findUnknown: (
       events: ReadonlyArray<TransferredEvent>,
     ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
     /**
      * Finds the call of the same session, tool and outcome that was recorded with a tool-use id within two seconds of this
-     * event, and remembers that they are one. False where there is none, or only such that stand for other events already.
+     * event, and remembers that they are one. False where there is none, or only such that stand for other events of the
+     * origin already.
      */
     readonly adopt: (event: TransferredEvent) => Effect.Effect<boolean, PersistenceError>
+    /** How many of them may be calls of sessions here that are pruned, and cannot be found. */
+    readonly countOfPrunedSessions: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<number, PersistenceError>
     /** Adds unknown events, and counts them in their tools' rows, which must be there. Returns how many it added. */
     readonly add: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<number, PersistenceError>
+    /** Has those that once had no tool-use id known by their origin and id as well. They must be here, or pruned. */
+    readonly rememberUnnamed: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<void, PersistenceError>
   }
 >() {}

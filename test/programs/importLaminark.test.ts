@@ -3,10 +3,13 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as TestClock from "effect/TestClock"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { lines, runCli, temporaryFolder } from "../support/processes.ts"
+import { pruneAt } from "../support/pruning.ts"
 import { toolUse } from "../support/toolUses.ts"
 import { contentOf, exportTo, importFrom, importLaminarkFrom, inStore, query } from "../support/transfer.ts"
 
@@ -181,6 +184,30 @@ describe("import laminark", () => {
       const [bash] = yield* counts(home)
       assert.strictEqual(bash?.[1], 6)
       assert.isEmpty(yield* drift(home))
+    }),
+  )
+
+  it.effect("says how many calls are of sessions that are pruned, where it cannot tell which are known", () =>
+    Effect.gen(function* () {
+      const home = freshHome()
+      yield* inStore(
+        home,
+        Effect.gen(function* () {
+          yield* TestClock.setTime(Date.UTC(2026, 1))
+          const at = (usedAt: string, sessionId: string) =>
+            recordToolUse(toolUse({ usedAt: usedAt as Timestamp.Timestamp, sessionId, toolUseId: usedAt }))
+          yield* at("2026-01-01 00:00:00", "s1")
+          yield* at("2026-01-02 00:00:01", "s2")
+          yield* pruneAt(Date.UTC(2026, 1), 29)
+        }),
+      )
+      const logged: Array<unknown> = []
+      const log = Logger.make(({ message }) => void logged.push(...(message as ReadonlyArray<unknown>)))
+      const path = source()
+      const first = yield* Effect.provide(importLaminarkFrom(home, path), Logger.add(log))
+      assert.deepInclude(first, { recorded: 6, of_pruned_sessions: 4 })
+      assert.match(logged.join("\n"), /: 4 calls of sessions that are pruned here; those .* count twice now/)
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, of_pruned_sessions: 0 })
     }),
   )
 

@@ -1,0 +1,201 @@
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
+import { TestContext } from "effect/TestContext"
+import * as fc from "fast-check"
+import * as Timestamp from "../../src/domain/Timestamp.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import type { TransferFormat } from "../../src/domain/transferText.ts"
+import { StoreMemory } from "../../src/layers/Store.ts"
+import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { recordToolUses } from "../../src/programs/recordToolUses.ts"
+import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
+import { runCli, temporaryFolder } from "../support/processes.ts"
+import { pruneAt } from "../support/pruning.ts"
+import { totals } from "../support/store.ts"
+import { toolUse } from "../support/toolUses.ts"
+import { finishedCall, writeLines } from "../support/transcripts.ts"
+import { exportTo, importFrom, inStore, query } from "../support/transfer.ts"
+
+const now = Date.UTC(2026, 10, 23, 12, 34, 56)
+
+const CALLS = 6
+
+/** A prune leaves the last two. Two of them are of one kind and seconds apart. */
+const timeOf = (call: number) =>
+  call < CALLS - 2 ? Date.UTC(2020, 0, 1) + Math.floor(call / 2) * 86_400_000 + (call % 2) * 8000 : now + call * 10_000
+
+const asHook = (call: number): ToolUse => toolUse({ usedAt: Timestamp.fromEpochMillis(timeOf(call)) })
+
+const asTranscript = (call: number): ToolUse =>
+  toolUse({
+    toolUseId: `call-${call}`,
+    usedAt: Timestamp.fromEpochMillis(timeOf(call) - 1000),
+    durationMs: 100,
+    durationIsEstimated: true,
+    source: "transcript",
+  })
+
+const readTranscript = (calls: ReadonlyArray<number>) =>
+  Effect.gen(function* () {
+    const { identifyHookCalls } = yield* UsageEvents
+    const uses = calls.map(asTranscript)
+    yield* identifyHookCalls(uses)
+    return yield* recordToolUses(uses)
+  })
+
+const isKeptByPrune = (call: number) => call >= CALLS - 2
+
+describe("calls that the hook told of without an id", () => {
+  it.effect("are known by the transcript that is read after they were pruned", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* recordToolUse(asHook(0))
+      yield* recordToolUse(asHook(1))
+      yield* recordToolUse({ ...asHook(1), sessionId: "other" })
+      yield* recordToolUse({ ...asHook(1), toolName: "Read" })
+      assert.strictEqual((yield* pruneAt(now, 20)).events, 4)
+      // Two of these four are those of the session and the tool, and the third is of another day.
+      assert.strictEqual(yield* readTranscript([0, 1, 2]), 1)
+      assert.strictEqual(yield* readTranscript([0, 1, 2]), 0)
+      assert.deepStrictEqual(yield* (yield* ToolRegistry).findDrift, [])
+      assert.deepStrictEqual(yield* (yield* UsageRollups).findDrift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.effect("are not given the id of a call that is pruned", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* recordToolUse({ ...asTranscript(0), source: "hook" })
+      yield* pruneAt(now, 20)
+      yield* recordToolUse({ ...asHook(1), usedAt: Timestamp.fromEpochMillis(timeOf(0)) })
+      const next: ToolUse = {
+        ...asTranscript(0),
+        toolUseId: "next",
+        usedAt: Timestamp.fromEpochMillis(timeOf(0) + 4000),
+      }
+      const { identifyHookCalls, getSources } = yield* UsageEvents
+      yield* identifyHookCalls([asTranscript(0), next])
+      assert.deepStrictEqual([...(yield* getSources("claude-code", ["next", "call-0"]))].sort(), [
+        ["call-0", "pruned"],
+        ["next", "hook"],
+      ])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("count once by the command line as well, with a prune between hook and transcript", async () => {
+    const home = temporaryFolder()
+    await Effect.runPromise(inStore(home, recordToolUse(asHook(0))))
+    const pruned = await runCli(home, ["prune", "--older-than", "30d", "--json"])
+    assert.strictEqual(JSON.parse(pruned.stdout).events, 1)
+    const transcript = writeLines(
+      join(temporaryFolder(), "session-1.jsonl"),
+      finishedCall("a", { sessionId: "session-1", millis: timeOf(0) - 1500 }),
+    )
+    const { stdout } = await runCli(home, ["import", transcript])
+    assert.match(stdout, /^Recorded 0 calls .*\b1 known already/)
+    assert.deepStrictEqual(totals(home), { events: 0, successes: 0, aggregate: 1 })
+  })
+
+  const sendTwice = (format: TransferFormat) =>
+    Effect.gen(function* () {
+      const from = temporaryFolder()
+      const [before, after] = ["before", "after"].map((name) => join(temporaryFolder(), name)) as [string, string]
+      yield* inStore(from, recordToolUse(asHook(0)))
+      yield* exportTo(from, before, format)
+      assert.strictEqual(yield* inStore(from, readTranscript([0])), 0)
+      // As where another program's database tells of the call as well.
+      yield* query(from, "INSERT INTO imported_events SELECT '0', 7, created_at, id FROM tool_usage_events")
+      yield* exportTo(from, after, format)
+      const prune = (home: string) => Effect.as(inStore(home, pruneAt(now, 20)), 0)
+      const take = (file: string) => (home: string) => Effect.map(importFrom(home, file), ({ recorded }) => recorded)
+      // Their own transcripts tell of it by the id.
+      const read = (home: string) => inStore(home, readTranscript([0]))
+      for (const steps of [
+        [take(before), take(after), read],
+        [take(after), take(before), read],
+        [take(before), prune, take(after), take(before), read],
+        [take(after), prune, take(before), take(after), read],
+        [read, take(after), take(before)],
+        [read, prune, take(after), take(before)],
+      ]) {
+        const home = temporaryFolder()
+        yield* inStore(home, TestClock.setTime(now))
+        const recorded = yield* Effect.forEach(steps, (step) => step(home))
+        assert.deepStrictEqual(recorded, [1, ...steps.slice(1).map(() => 0)])
+        assert.strictEqual(totals(home).aggregate, 1)
+      }
+      assert.deepStrictEqual(
+        yield* Effect.forEach([prune, take(before), take(after), read], (step) => step(from)),
+        [0, 0, 0, 0],
+      )
+      assert.strictEqual(totals(from).aggregate, 1)
+    })
+
+  for (const format of ["jsonl", "csv"] as const) {
+    it.effect(`count once where they are exported before and after they got it, as ${format}`, () => sendTwice(format))
+  }
+
+  it("count once in each of two stores that take each other's exports, old ones as well, whatever each has pruned", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            fc.record({ action: fc.constantFrom("hook" as const, "transcript" as const), call: fc.nat(CALLS - 1) }),
+            fc.record({ action: fc.constantFrom("prune" as const, "export" as const), store: fc.constantFrom(0, 1) }),
+            fc.record({ action: fc.constant("import" as const), store: fc.constantFrom(0, 1), file: fc.nat(5) }),
+          ),
+          { minLength: 6, maxLength: 16 },
+        ),
+        (actions) =>
+          Effect.gen(function* () {
+            yield* TestClock.setTime(now)
+            const stores = [0, 1].map(() => ({
+              home: temporaryFolder(),
+              known: new Set<number>(),
+              left: new Set<number>(),
+            }))
+            const [first] = stores as [(typeof stores)[number]]
+            const files: Array<{ readonly path: string; readonly calls: ReadonlyArray<number> }> = []
+            const take = (calls: Iterable<number>, { known, left }: typeof first) => {
+              for (const call of calls) {
+                if (!known.has(call)) left.add(call)
+                known.add(call)
+              }
+            }
+            for (const each of actions) {
+              if ("call" in each && each.action === "hook") {
+                // Each call has one hook.
+                if (!first.known.has(each.call)) yield* inStore(first.home, recordToolUse(asHook(each.call)))
+                take([each.call], first)
+              } else if ("call" in each) {
+                yield* inStore(first.home, readTranscript([each.call]))
+                take([each.call], first)
+              } else {
+                const store = stores[each.store] as typeof first
+                if (each.action === "prune") {
+                  yield* inStore(store.home, pruneAt(now, 20))
+                  for (const call of store.left) if (!isKeptByPrune(call)) store.left.delete(call)
+                } else if (each.action === "export" && store.known.size > 0) {
+                  const path = join(temporaryFolder(), "calls")
+                  yield* exportTo(store.home, path)
+                  files.push({ path, calls: [...store.left] })
+                } else if (each.action === "import") {
+                  const file = files[each.file]
+                  if (file === undefined) continue
+                  yield* importFrom(store.home, file.path)
+                  take(file.calls, store)
+                }
+              }
+              for (const { home, known, left } of stores) {
+                if (known.size > 0) assert.deepInclude(totals(home), { events: left.size, aggregate: known.size })
+              }
+            }
+          }).pipe(Effect.provide(TestContext), Effect.runPromise),
+      ),
+      { numRuns: 25, seed: 20_261_128 },
+    ))
+})
