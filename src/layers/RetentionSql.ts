@@ -9,7 +9,7 @@ export const makeRetention = Effect.gen(function* () {
   const queries = onDemand(() => import("./retentionQueries.ts").then((module) => module.makeRetentionQueries(sql)))
 
   return Retention.of({
-    prunedBefore: Effect.flatMap(queries, (retention) => retention.prunedBefore),
+    prunedBefore: (calls) => Effect.flatMap(queries, (retention) => retention.prunedBefore(calls)),
     forgottenBefore: Effect.flatMap(queries, (retention) => retention.forgottenBefore),
     countBefore: (day) => Effect.flatMap(queries, (retention) => retention.countBefore(day)),
     begin: (day) => Effect.flatMap(queries, (retention) => retention.begin(day)),

@@ -4,24 +4,18 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { DetailPruned } from "../domain/DetailPruned.ts"
-import type { Timestamp } from "../domain/Timestamp.ts"
-import { ofSession } from "./callSelection.ts"
+import { CallSelection, ofSession, selected } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 
-const readDay = (sql: SqlClient.SqlClient, column: "pruned_before" | "forgotten_before") => {
+/** The day before which an older program pruned calls, of which it kept no ids, `YYYY-MM-DD`. */
+export const readForgottenBefore = (sql: SqlClient.SqlClient) => {
   const state = SqlSchema.single({
     Request: Schema.Void,
     Result: Schema.Struct({ day: Schema.NullOr(Schema.String) }),
-    execute: () => sql`SELECT ${sql(column)} AS day FROM rollup_state`,
+    execute: () => sql`SELECT forgotten_before AS day FROM rollup_state`,
   })
   return Effect.map(state(undefined), ({ day }) => Option.fromNullable(day)).pipe(failingTo("read what is pruned"))
 }
-
-/** The day before which events are pruned, `YYYY-MM-DD`. */
-export const readPrunedBefore = (sql: SqlClient.SqlClient) => readDay(sql, "pruned_before")
-
-/** The day before which they were pruned by an older program, which kept no ids. */
-export const readForgottenBefore = (sql: SqlClient.SqlClient) => readDay(sql, "forgotten_before")
 
 /** Stands among the pruned sessions for calls without one. */
 export const NO_SESSION = ""
@@ -52,13 +46,31 @@ export const readSessionPruned = (sql: SqlClient.SqlClient) => {
     )
 }
 
-/** Fails where a window that begins at `since` needs single calls that are pruned. */
-export const needsDetailSince = (sql: SqlClient.SqlClient) => {
-  const prunedBefore = readPrunedBefore(sql)
-  return (since: Timestamp) =>
-    Effect.flatMap(prunedBefore, (before) =>
-      Option.isSome(before) && since < before.value
-        ? Effect.fail(new DetailPruned({ before: before.value }))
-        : Effect.void,
+/** The day before which calls are pruned, where there are pruned ones on the days of a selection. Of a session that is not known. */
+export const readPrunedOf = (sql: SqlClient.SqlClient) => {
+  const find = SqlSchema.findOne({
+    Request: Schema.typeSchema(CallSelection.omit("session")),
+    Result: Schema.Struct({ before: Schema.String }),
+    execute: ({ project, tool, from }) => sql`
+      SELECT pruned_before AS before FROM rollup_state
+      WHERE EXISTS (
+        SELECT 1 FROM usage_series series
+        CROSS JOIN usage_by_day ON series_id = series.id AND day >= ${from?.slice(0, 10) ?? ""} AND day < pruned_before
+        WHERE ${selected(sql, { project, tool })})`,
+  })
+  return (selection: Omit<CallSelection, "session">) =>
+    Effect.map(
+      find(selection),
+      Option.map(({ before }) => before),
+    ).pipe(failingTo("read what is pruned"))
+}
+
+/** Fails where a selection needs single calls that are pruned. */
+export const needsDetailOf = (sql: SqlClient.SqlClient) => {
+  const prunedOf = readPrunedOf(sql)
+  return (selection: Omit<CallSelection, "session">) =>
+    Effect.flatMap(
+      prunedOf(selection),
+      Option.match({ onNone: () => Effect.void, onSome: (before) => Effect.fail(new DetailPruned({ before })) }),
     )
 }

@@ -15,22 +15,22 @@ import type { UsageReports } from "../services/UsageReports.ts"
 import { makeCallQueries } from "./callQueries.ts"
 import type { CallSelection } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
-import { needsDetailSince, readPrunedBefore, readSessionPruned } from "./prunedDetail.ts"
+import { needsDetailOf, readPrunedOf, readSessionPruned } from "./prunedDetail.ts"
 import { makeSumQueries } from "./sumQueries.ts"
 
 /** The reports that `UsageReports` gives. */
 export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service<UsageReports> => {
   const sums = makeSumQueries(sql)
   const calls = makeCallQueries(sql)
-  const needDetail = needsDetailSince(sql)
-  const prunedBefore = readPrunedBefore(sql)
+  const needDetail = needsDetailOf(sql)
+  const prunedOf = readPrunedOf(sql)
   const sessionPruned = readSessionPruned(sql)
 
   /** The first call that is recorded, pruned or not. */
   const firstCall = (project: ProjectSelection) =>
     Effect.gen(function* () {
       const found = [yield* sums.first(project)]
-      if (Option.isSome(yield* prunedBefore)) found.push(yield* sums.firstPruned(project))
+      if (Option.isSome(yield* prunedOf({ project }))) found.push(yield* sums.firstPruned(project))
       const [first] = found.flatMap(({ first }) => first ?? []).sort()
       return Option.fromNullable(first)
     })
@@ -47,7 +47,7 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
         unit: dimension === "day" ? "hour" : span.unit,
       })
       const { is_there } = yield* sums.anyCall({ from: previousFrom, until: span.from })
-      const isWhole = Option.match(yield* prunedBefore, { onNone: () => true, onSome: (day) => previousFrom >= day })
+      const isWhole = Option.isNone(yield* prunedOf({ project, from: previousFrom }))
       // Where nothing at all is recorded, nothing was recording.
       return { span, cells, hasPrevious: isWhole && Option.exists(first, (at) => at <= previousFrom) && is_there === 1 }
     })
@@ -142,12 +142,12 @@ export const makeReportQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
 
   return {
     getReport: Effect.fn("UsageReports.getReport")(function* (dimension, project, window) {
-      yield* needDetail(yield* cutoff(window))
+      yield* needDetail({ project, from: yield* cutoff(window) })
       return yield* sql.withTransaction(readReport(dimension, project, window)).pipe(failingTo("report the usage"))
     }),
 
     getToolReport: Effect.fn("UsageReports.getToolReport")(function* (tool, project, window) {
-      yield* needDetail(yield* cutoff(window))
+      yield* needDetail({ project, from: yield* cutoff(window) })
       return yield* sql
         .withTransaction(readToolReport(tool, project, window))
         .pipe(failingTo("report the usage of a tool"))

@@ -8,7 +8,7 @@ import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
 import { everyProject } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeKeepPruned } from "./keepPruned.ts"
-import { readForgottenBefore, readPrunedBefore } from "./prunedDetail.ts"
+import { readForgottenBefore, readPrunedOf } from "./prunedDetail.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** What `Retention` does. */
@@ -68,7 +68,7 @@ export const makeRetentionQueries = (sql: SqlClient.SqlClient): Context.Tag.Serv
   })
 
   return {
-    prunedBefore: Effect.withSpan(readPrunedBefore(sql), "Retention.prunedBefore"),
+    prunedBefore: Effect.fn("Retention.prunedBefore")(readPrunedOf(sql)),
     forgottenBefore: Effect.withSpan(readForgottenBefore(sql), "Retention.forgottenBefore"),
 
     countBefore: Effect.fn("Retention.countBefore")(

@@ -73,15 +73,19 @@ export const makeSumQueries = (sql: SqlClient.SqlClient) => {
   })
 
   /**
-   * Of a pruned day each series knows its last use, unless that was deleted by hand; of its first days the earliest of these
-   * is next to the first call.
+   * Of a pruned day each series knows its last use, unless that was deleted by hand. On the first of all days the tool of the
+   * first call was discovered by it.
    */
   const firstPruned = SqlSchema.single({
     Request: Schema.typeSchema(ProjectSelection),
     Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
     execute: (project) => sql`
-      SELECT min((SELECT last_used FROM usage_by_day WHERE series_id = id AND last_used <> '' ORDER BY day LIMIT 1)) AS first
-      FROM usage_series WHERE ${ofProject(sql, project)}`,
+      SELECT min(last, coalesce((
+        SELECT min(discovered_at) FROM tool_registry
+        WHERE ${ofProject(sql, project)} AND discovered_at >= substr(last, 1, 10) AND usage_count > coalesce(baseline_count, 0)), last)) AS first
+      FROM (
+        SELECT min((SELECT last_used FROM usage_by_day WHERE series_id = id AND last_used <> '' ORDER BY day LIMIT 1)) AS last
+        FROM usage_series WHERE ${ofProject(sql, project)})`,
   })
 
   /** Whether a call is recorded in a stretch of time, whose end does not belong to it, in any project. */

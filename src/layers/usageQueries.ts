@@ -13,7 +13,7 @@ import { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, UsageDim
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { columnOf, everyProject, ofProject, ofSession, selectedCalls } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
-import { needsDetailSince, readSessionPruned } from "./prunedDetail.ts"
+import { needsDetailOf, readSessionPruned } from "./prunedDetail.ts"
 import { windowSums } from "./usageSums.ts"
 
 /** The questions that `UsageEvents` answers. */
@@ -31,7 +31,7 @@ export const makeUsageQueries = (
       SELECT newest.id FROM tool_usage_events newest WHERE newest.project_hash IS hash AND ${condition}
       ORDER BY newest.created_at DESC, newest.id DESC LIMIT ${limit})`
 
-  const needDetail = needsDetailSince(sql)
+  const needDetail = needsDetailOf(sql)
   const sessionPruned = readSessionPruned(sql)
 
   const sums = sql`sum(uses) AS usage_count, sum(failures) AS failures, max(last_used) AS last_used`
@@ -130,7 +130,7 @@ export const makeUsageQueries = (
 
     getUsageForTool: Effect.fn("UsageEvents.getUsageForTool")(function* (toolName, project, window = lastSevenDays) {
       const since = yield* cutoff(window)
-      yield* needDetail(since)
+      yield* needDetail({ project, from: since, tool: toolName })
       return yield* usageForTool({ toolName, project, since }).pipe(failingTo("read the usage of a tool"))
     }),
 
@@ -145,14 +145,14 @@ export const makeUsageQueries = (
 
     getUsageSince: Effect.fn("UsageEvents.getUsageSince")(function* (project, window = lastSevenDays) {
       const since = yield* cutoff(window)
-      yield* needDetail(since)
+      yield* needDetail({ project, from: since })
       const rows = yield* usageBy({ dimension: "tool", project, since }).pipe(failingTo("read the usage of a project"))
       return rows.map(({ key, ...stats }) => ({ tool_name: key, ...stats }))
     }),
 
     getUsageBy: Effect.fn("UsageEvents.getUsageBy")(function* (dimension, project, window = lastSevenDays) {
       const since = yield* cutoff(window)
-      yield* needDetail(since)
+      yield* needDetail({ project, from: since })
       return yield* usageBy({ dimension, project, since }).pipe(failingTo(`read the usage by ${dimension}`))
     }),
 

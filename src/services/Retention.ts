@@ -2,6 +2,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { ProjectSelection } from "../domain/Project.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
 
 /**
  * Takes old events out of the store. What stays are their sums by day, their part of the aggregate, their sessions and their
@@ -12,8 +14,12 @@ import type { PersistenceError } from "../domain/PersistenceError.ts"
 export class Retention extends Context.Tag("tooltrail/services/Retention")<
   Retention,
   {
-    /** The day before which the events are pruned. */
-    readonly prunedBefore: Effect.Effect<Option.Option<string>, PersistenceError>
+    /** The day before which events are pruned; none where none are pruned of these calls, by whole days. */
+    readonly prunedBefore: (calls: {
+      readonly project: ProjectSelection
+      readonly tool?: string
+      readonly from?: Timestamp
+    }) => Effect.Effect<Option.Option<string>, PersistenceError>
     /** The day before which an older program pruned calls, that are not known again. */
     readonly forgottenBefore: Effect.Effect<Option.Option<string>, PersistenceError>
     /** How many events there are before a day. */

@@ -9,6 +9,7 @@ import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
 import { discoveredTool } from "../../src/domain/discoveredTool.ts"
+import { AllProjects } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { previewPrune } from "../../src/programs/prune.ts"
@@ -123,10 +124,10 @@ describe("old calls that come after a prune", () => {
       yield* recordToolUse(toolUse({ usedAt: Timestamp.fromEpochMillis(now) }))
       const { prunedBefore } = yield* Retention
       assert.strictEqual((yield* pruneAt(now, 20)).events, 0)
-      deepStrictEqual(yield* prunedBefore, Option.none())
+      deepStrictEqual(yield* prunedBefore({ project: AllProjects }), Option.none())
       yield* recordToolUse(toolUse({ toolUseId: "a", usedAt: "2026-10-01 12:00:00" as Timestamp.Timestamp }))
       assert.strictEqual((yield* pruneAt(now, 20)).events, 1)
-      deepStrictEqual(yield* prunedBefore, Option.some("2026-11-03"))
+      deepStrictEqual(yield* prunedBefore({ project: AllProjects }), Option.some("2026-11-03"))
     }).pipe(Effect.provide(StoreMemory)),
   )
 

@@ -5,16 +5,21 @@ import { deepStrictEqual } from "@effect/vitest/utils"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import type { DetailPruned } from "../../src/domain/DetailPruned.ts"
+import { discoveredTool } from "../../src/domain/discoveredTool.ts"
+import type { PersistenceError } from "../../src/domain/PersistenceError.ts"
 import { AllProjects } from "../../src/domain/Project.ts"
 import type * as Timestamp from "../../src/domain/Timestamp.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
+import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
 import { hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { days, pruneAt } from "../support/pruning.ts"
 import { changeStore, readStore } from "../support/store.ts"
-import { toolUse } from "../support/toolUses.ts"
+import { projectA, projectB, toolUse } from "../support/toolUses.ts"
 import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
 const now = Date.UTC(2026, 10, 23, 12, 34, 56)
@@ -172,8 +177,8 @@ describe("what is asked of a store with pruned calls", () => {
     const file = join(temporaryFolder(), "calls.jsonl")
     const whole = await ask(home, "export", file)
     assert.match(whole.stderr, /calls from before \d{4}-\d\d-\d\d are pruned: neither they nor what they count is in/)
-    assert.match((await ask(home, "export", "--since", "60d")).stderr, /are pruned/)
-    assert.strictEqual((await ask(home, "export", "--since", "7d")).stderr, "")
+    assert.match((await ask(home, "export", "--since", "20y")).stderr, /are pruned/)
+    for (const window of ["60d", "7d"]) assert.strictEqual((await ask(home, "export", "--since", window)).stderr, "")
   })
 })
 
@@ -236,24 +241,125 @@ describe("a session of which some calls are pruned", () => {
   })
 })
 
+describe("a project of which nothing is pruned, in a store where something is", () => {
+  const at = (time: string, fields: Partial<ToolUse> = {}) =>
+    toolUse({ usedAt: time as Timestamp.Timestamp, toolUseId: time, ...fields })
+  const inB = { projectHash: projectB.hash, projectRoot: projectB.root }
+
+  it.effect("is answered over windows of any length, and so is a tool", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const uses = [
+        at("2026-10-01 00:00:00", { toolName: "Old" }),
+        at("2026-10-02 00:00:00", { projectHash: null, projectRoot: null }),
+        at("2026-11-20 00:00:00"),
+        at("2026-11-21 00:00:00", inB),
+      ]
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      yield* pruneAt(now, 20)
+      const events = yield* UsageEvents
+      const reports = yield* UsageReports
+      const windows = [days(100), days(60)]
+      for (const window of windows) {
+        assert.lengthOf(yield* events.getUsageSince(projectB.hash, window), 1)
+        assert.lengthOf(yield* events.getUsageBy("tool", projectB.hash, window), 1)
+        assert.isTrue(Option.isSome(yield* events.getUsageForTool("Bash", projectA.hash, window)))
+        assert.isTrue(Option.isSome(yield* reports.getReport("tool", projectB.hash, window)))
+        assert.isTrue(Option.isSome(yield* reports.getToolReport("Bash", projectB.hash, window)))
+        const failing: ReadonlyArray<Effect.Effect<unknown, PersistenceError | DetailPruned>> = [
+          events.getUsageSince(projectA.hash, window),
+          events.getUsageSince(null, window),
+          events.getUsageSince(AllProjects, window),
+          events.getUsageBy("tool", projectA.hash, window),
+          events.getUsageForTool("Old", projectA.hash, window),
+          events.getUsageForTool("Bash", AllProjects, window),
+          reports.getReport("tool", projectA.hash, window),
+          // The share of a tool is one of all that was called.
+          reports.getToolReport("Bash", projectA.hash, window),
+        ]
+        for (const each of failing) assert.strictEqual((yield* Effect.flip(each))._tag, "DetailPruned")
+      }
+      // Nothing is pruned after that time.
+      assert.lengthOf(yield* events.getUsageSince(AllProjects, days(51)), 1)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("is listed and exported without a note", async () => {
+    const [home, own] = [temporaryFolder(), temporaryFolder()]
+    for (const [name, cwd, age] of [
+      ["Read", temporaryFolder(), 100],
+      ["Bash", own, 1],
+    ] as const) {
+      const calls = finishedCall(name, { name, cwd, sessionId: name, millis: Date.now() - age * DAY })
+      await runCli(home, ["import", writeLines(join(temporaryFolder(), `${name}.jsonl`), calls)])
+    }
+    assert.strictEqual((await runCli(home, ["prune", "--older-than", "30d"])).code, 0)
+    for (const question of [
+      ["log", "--project", own],
+      ["export", "--project", own],
+      ["top", "--project", own, "--since", "1y"],
+    ]) {
+      const { code, stdout, stderr } = await runCli(home, question)
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.include(stdout, "Bash")
+      assert.notInclude(stdout, "pruned")
+    }
+    assert.include((await runCli(home, ["export"])).stderr, "are pruned")
+  })
+
+  it.effect("and one of which all is: it is known to the second since when it was observed", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      yield* Effect.forEach(
+        [
+          at("2026-10-01 08:00:00"),
+          at("2026-10-01 20:00:00"),
+          at("2026-10-01 21:00:00", { toolName: "Read" }),
+          at("2026-10-03 03:00:00", inB),
+          at("2026-10-03 04:00:00", inB),
+        ],
+        recordToolUse,
+      )
+      // Known before, by what has no calls.
+      const { recordOrCreate } = yield* ToolRegistry
+      for (const [toolName, time] of [
+        ["Counted", "2026-10-01 07:00:00"],
+        ["Read", "2026-09-01 00:00:00"],
+      ] as const) {
+        yield* recordOrCreate(discoveredTool(toolUse({ toolName })), time as Timestamp.Timestamp, { hasEvent: false })
+      }
+      const { getObservedFrom } = yield* UsageReports
+      const observed = Effect.forEach([AllProjects, projectA.hash, projectB.hash] as const, getObservedFrom)
+      const before = yield* observed
+      deepStrictEqual(before, [
+        Option.some("2026-10-01 08:00:00"),
+        Option.some("2026-10-01 08:00:00"),
+        Option.some("2026-10-03 03:00:00"),
+      ])
+      yield* pruneAt(now, 20)
+      deepStrictEqual(yield* observed, before)
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+})
+
 describe("the window before one that is whole", () => {
   it.effect("is compared with only where none of it is pruned, though a call came late", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
       const at = (time: string) => toolUse({ usedAt: time as Timestamp.Timestamp })
-      for (const time of ["2026-10-01 00:00:00", "2026-11-05 00:00:00", "2026-11-20 00:00:00"]) {
-        yield* recordToolUse(at(time))
-      }
+      const times = ["2026-09-01 00:00:00", "2026-10-26 00:00:00", "2026-11-05 00:00:00", "2026-11-20 00:00:00"]
+      for (const time of times) yield* recordToolUse(at(time))
       const previous = (age: number) =>
         UsageReports.pipe(
           Effect.flatMap(({ getReport }) => getReport("tool", AllProjects, days(age))),
           Effect.map((report) => Option.getOrThrow(report).total.previous_count),
         )
-      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [1, 1])
+      const all = Effect.all([previous(15), previous(13), previous(10)])
+      assert.deepStrictEqual(yield* all, [2, 1, 1])
       yield* pruneAt(now, 20)
-      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [null, 1])
+      assert.deepStrictEqual(yield* all, [null, 1, 1])
       yield* recordToolUse(at("2026-10-01 00:00:00"))
-      assert.deepStrictEqual([yield* previous(15), yield* previous(10)], [null, 1])
+      assert.deepStrictEqual(yield* all, [null, 1, 1])
     }).pipe(Effect.provide(StoreMemory)),
   )
 })

@@ -16,6 +16,7 @@ import { StoreExportSqlite } from "../../layers/StoreExportSqlite.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { writeWholeFile } from "../../layers/writeWholeFile.ts"
 import { Retention } from "../../services/Retention.ts"
+import type { ExportSelection } from "../../services/StoreExport.ts"
 import { counted } from "../counted.ts"
 import { exportStore } from "../exportStore.ts"
 import { drainFirst, PresentStore, resolveScope } from "./answer.ts"
@@ -50,10 +51,10 @@ const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =
     )
   })
 
-const warnOfPruned = (since: string | null) =>
+const warnOfPruned = ({ project, since }: ExportSelection) =>
   Effect.gen(function* () {
     const { prunedBefore } = yield* Retention
-    const pruned = Option.filter(yield* prunedBefore, (day) => since === null || since < day)
+    const pruned = yield* prunedBefore({ project, ...(since === null ? {} : { from: since }) })
     if (Option.isNone(pruned)) return
     yield* Effect.logWarning(
       `calls from before ${pruned.value} are pruned: neither they nor what they count is in the export; \`tooltrail backup\` copies all there is`,
@@ -68,9 +69,9 @@ export const exportCommand = Command.make(
       yield* drainFirst
       const { selection } = yield* resolveScope(project)
       const from = Option.isSome(since) ? yield* cutoff(since.value) : null
-      yield* warnOfPruned(from)
-      const run = <E, R>(write: (text: string) => Effect.Effect<void, E, R>) =>
-        exportStore(format, { project: selection, since: from }, write)
+      const exported = { project: selection, since: from }
+      yield* warnOfPruned(exported)
+      const run = <E, R>(write: (text: string) => Effect.Effect<void, E, R>) => exportStore(format, exported, write)
       if (Option.isNone(file)) return yield* Effect.asVoid(run(toStandardOutput))
       const path = resolve(file.value)
       const events = yield* writeWholeFile(path, force, run)

@@ -71,7 +71,7 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
       const projects = yield* Projects
       const { prunedBefore } = yield* Retention
       const rows = yield* events.getNewest(scope.selection, limit)
-      const before = yield* prunedBefore
+      const before = yield* prunedBefore({ project: scope.selection })
       // Others of their time may be pruned.
       const isCut = rows.length < limit || rows.some((row) => isPruned(row, before))
       const pruned = isCut ? Option.map(before, describePruned) : Option.none()

@@ -2,6 +2,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { AllProjects } from "../../domain/Project.ts"
 import { printable } from "../../domain/printable.ts"
 import { toEpochMillis } from "../../domain/Timestamp.ts"
 import type { Run } from "../../domain/UsageReport.ts"
@@ -53,7 +54,9 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         report,
         projects: yield* projects.getAll,
         // Of a session with a name it is known whether it is pruned.
-        pruned: Option.isNone(chosen) ? Option.map(yield* prunedBefore, describePruned) : Option.none(),
+        pruned: Option.isNone(chosen)
+          ? Option.map(yield* prunedBefore({ project: AllProjects }), describePruned)
+          : Option.none(),
         absence:
           Option.isNone(report) && !output.json
             ? Option.some(yield* gatherAbsence(yield* resolveScope(Option.none())))

@@ -66,7 +66,10 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         projects: yield* projects.getAll,
         absence:
           Option.isNone(report) && !output.json
-            ? Option.some<ToolAbsence>({ ...(yield* gatherAbsence(scope, since)), pruned: yield* prunedBefore })
+            ? Option.some<ToolAbsence>({
+                ...(yield* gatherAbsence(scope, since)),
+                pruned: yield* prunedBefore({ project: scope.selection, tool: name }),
+              })
             : Option.none(),
       }
     }),

@@ -65,7 +65,7 @@ export const top = Command.make(
             isEmpty && !output.json
               ? Option.some({
                   ...(yield* gatherAbsence(scope, since)),
-                  longestDays: yield* longestWindow(yield* prunedBefore),
+                  longestDays: yield* longestWindow(yield* prunedBefore({ project: scope.selection })),
                 })
               : Option.none(),
         }
