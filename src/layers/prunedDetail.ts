@@ -53,7 +53,7 @@ export const readPrunedOf = (sql: SqlClient.SqlClient) => {
     Result: Schema.Struct({ before: Schema.String }),
     execute: ({ project, tool, from }) => sql`
       SELECT pruned_before AS before FROM rollup_state
-      WHERE EXISTS (
+      WHERE pruned_before > ${from ?? ""} AND EXISTS (
         SELECT 1 FROM usage_series series
         CROSS JOIN usage_by_day ON series_id = series.id AND day >= ${from?.slice(0, 10) ?? ""} AND day < pruned_before
         WHERE ${selected(sql, { project, tool })})`,

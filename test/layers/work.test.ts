@@ -81,7 +81,7 @@ const workOf = <E>(home: string, question: Effect.Effect<unknown, E, Store>) =>
       Effect.provide(storeAt(home)),
     )
     const database = new Database(join(home, "tooltrail.db"), { readonly: true })
-    const asked = statements.filter(([sql]) => /^\s*(SELECT|WITH)/.test(sql) && sql.includes("tool_"))
+    const asked = statements.filter(([sql]) => /^\s*(SELECT|WITH)/.test(sql) && /tool_|usage_/.test(sql))
     assert.isNotEmpty(asked)
     const results = () => asked.map(([sql, parameters]) => database.prepare(sql).all(...parameters))
     const plan = asked.flatMap(([sql, parameters]) =>
@@ -267,6 +267,8 @@ describe("the work that a question makes", () => {
         const old = yield* Effect.provide(count, storeAt(home))
         assert.isTrue(old > 0 && old < events / 40)
         assert.isAtMost((yield* workOf(home, count)).visits.tool_usage_events, old + 3 * PROJECTS)
+        const isPruned = retention(({ prunedBefore }) => prunedBefore({ project }))
+        assert.deepStrictEqual(new Set(Object.values((yield* workOf(home, isPruned)).visits)), new Set([0]))
         yield* Effect.provide(
           retention(({ begin }) => begin(day)),
           storeAt(home),
@@ -274,6 +276,10 @@ describe("the work that a question makes", () => {
         const step = yield* workOf(
           home,
           retention(({ pruneStep }) => pruneStep(day, 50)),
+        )
+        const { visits } = yield* workOf(home, isPruned)
+        assert.isTrue(
+          visits.usage_series > 0 && visits.usage_series <= MOST_SERIES && visits.usage_by_day <= MOST_SERIES,
         )
         // What a step looks for, and what it looks at of each.
         assert.isAtMost(step.visits.tool_usage_events, 3 * (50 + PROJECTS))
