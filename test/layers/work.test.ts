@@ -84,12 +84,14 @@ const workOf = <E>(home: string, question: Effect.Effect<unknown, E, Store>) =>
     const asked = statements.filter(([sql]) => /^\s*(SELECT|WITH)/.test(sql) && /tool_|usage_/.test(sql))
     assert.isNotEmpty(asked)
     const results = () => asked.map(([sql, parameters]) => database.prepare(sql).all(...parameters))
-    const plan = asked.flatMap(([sql, parameters]) =>
+    const planOf = ([sql, parameters]: (typeof statements)[number]) =>
       database
         .prepare(`EXPLAIN QUERY PLAN ${sql}`)
         .all(...parameters)
-        .map((row) => String((row as { readonly detail: string }).detail)),
-    )
+        .map((row) => String((row as { readonly detail: string }).detail))
+    const plan = asked.flatMap(planOf)
+    const writes = statements.filter(([sql]) => /^\s*(INSERT|UPDATE|DELETE)/.test(sql) && !sql.includes("new_sums"))
+    const writePlan = writes.flatMap(planOf)
     const plain = results()
     const visits: Visits = {
       tool_usage_events: 0,
@@ -107,7 +109,7 @@ const workOf = <E>(home: string, question: Effect.Effect<unknown, E, Store>) =>
     }
     assert.deepStrictEqual(results(), plain)
     database.close()
-    return { visits, plan }
+    return { visits, plan, writePlan }
   })
 
 const questions = {
@@ -283,6 +285,9 @@ describe("the work that a question makes", () => {
         )
         // What a step looks for, and what it looks at of each.
         assert.isAtMost(step.visits.tool_usage_events, 3 * (50 + PROJECTS))
+        assert.isAbove(step.writePlan.length, 20)
+        for (const line of step.writePlan)
+          assert.notMatch(line, /^SCAN (?!(json_each|pruned|rollup_state|store_identity)\b)/)
       }
     }),
   )
