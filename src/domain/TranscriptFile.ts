@@ -19,8 +19,8 @@ export const ReadTranscript = Schema.Struct({
   /** Up to the end of the last whole line that was read. */
   readBytes: Schema.Number,
   readLines: Schema.Number,
-  /** Tells whether the file still begins as it did. */
-  head: Schema.String,
+  /** Tells whether what was read of the file still is as it was. */
+  fingerprint: Schema.String,
   /** What the lines that follow depend on: calls without a result yet, and where sessions began. */
   carried: Schema.String,
 })

@@ -15,6 +15,7 @@ import { cutSums } from "./migrations/0025_cut_sums.ts"
 import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
 import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
 import { knowEventsByMoreNames } from "./migrations/0028_know_events_by_more_names.ts"
+import { fingerprintTranscripts } from "./migrations/0029_fingerprint_transcripts.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -31,6 +32,7 @@ export const migrations = {
   "0026_rename_triggers": renameTriggers,
   "0027_remember_pruned_calls": rememberPrunedCalls,
   "0028_know_events_by_more_names": knowEventsByMoreNames,
+  "0029_fingerprint_transcripts": fingerprintTranscripts,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

@@ -16,8 +16,8 @@ const CHUNK_BYTES = 4 * 1024 * 1024
 /** A longer line is broken. What an API takes in one request is half of that. */
 const LONGEST_LINE_BYTES = 64 * 1024 * 1024
 
-/** By so much of its beginning a file is known again. */
-const HEAD_BYTES = 1024
+/** A file is known again by so much of its beginning, and by so much before where reading it stopped. */
+const FINGERPRINT_BYTES = 1024
 
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d
@@ -44,17 +44,19 @@ const fill = (file: number, buffer: Buffer, filled: number, position: number): n
   return filled
 }
 
-const headOf = (file: number, bytes: number): string => {
-  const head = Buffer.alloc(Math.min(bytes, HEAD_BYTES))
+const fingerprintOf = (file: number, bytes: number): string => {
+  const buffer = Buffer.alloc(Math.min(bytes, FINGERPRINT_BYTES))
+  const partAt = (position: number) => buffer.subarray(0, fill(file, buffer, 0, position))
   return createHash("sha256")
-    .update(head.subarray(0, fill(file, head, 0, 0)))
+    .update(partAt(0))
+    .update(partAt(bytes - buffer.length))
     .digest("hex")
     .slice(0, 16)
 }
 
 /** Where to read on, if the file still is the one that was read. */
 const resume = (file: number, size: number, read: ReadTranscript, subagent: string | null) =>
-  size >= read.readBytes && headOf(file, read.readBytes) === read.head
+  size >= read.readBytes && fingerprintOf(file, read.readBytes) === read.fingerprint
     ? Option.map(TranscriptFollower.resume(read.carried, subagent), (follower) => ({ ...read, follower }))
     : Option.none()
 
@@ -158,7 +160,7 @@ export const makeTranscriptReader = () => {
         modifiedAt: Math.floor(mtimeMs),
         readBytes: readBytes + bytes,
         readLines: readLines + ends,
-        head: headOf(file, readBytes + bytes),
+        fingerprint: fingerprintOf(file, readBytes + bytes),
         carried: follower.carried,
       },
       isEnd,

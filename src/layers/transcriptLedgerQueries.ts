@@ -14,25 +14,25 @@ export const makeTranscriptLedgerQueries = (sql: SqlClient.SqlClient): Context.T
     Request: Schema.Void,
     Result: ReadTranscript,
     execute: () => sql`
-      SELECT path, size, modified_at AS modifiedAt, read_bytes AS readBytes, read_lines AS readLines, head, carried
+      SELECT path, size, modified_at AS modifiedAt, read_bytes AS readBytes, read_lines AS readLines, fingerprint, carried
       FROM transcript_files`,
   })
 
   const remember = makeInsertRows<ReadTranscript>(sql, {
     into: "transcript_files",
-    columns: ["path", "size", "modified_at", "read_bytes", "read_lines", "head", "carried"],
-    values: ({ path, size, modifiedAt, readBytes, readLines, head, carried }) => [
+    columns: ["path", "size", "modified_at", "read_bytes", "read_lines", "fingerprint", "carried"],
+    values: ({ path, size, modifiedAt, readBytes, readLines, fingerprint, carried }) => [
       path,
       size,
       modifiedAt,
       readBytes,
       readLines,
-      head,
+      fingerprint,
       carried,
     ],
     onConflict: `
       ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_at = excluded.modified_at,
-        read_bytes = excluded.read_bytes, read_lines = excluded.read_lines, head = excluded.head, carried = excluded.carried`,
+        read_bytes = excluded.read_bytes, read_lines = excluded.read_lines, fingerprint = excluded.fingerprint, carried = excluded.carried`,
   })
 
   return {

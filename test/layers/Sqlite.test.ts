@@ -255,13 +255,15 @@ describe("SqliteLive", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("keeps by which names an older store knows the events of others", () =>
+  it.effect("keeps by which names an older store knows the events of others, and reads transcripts once more", () =>
     Effect.gen(function* () {
       const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
       const upTo = migrateTo(sql)
       yield* upTo(27)
       yield* sql`INSERT INTO imported_events VALUES ('other', 7, '2026-11-20 00:00:00', 1), ('other', 8, '2026-11-20 00:00:00', 2)`
+      yield* sql`INSERT INTO transcript_files VALUES ('/s.jsonl', 1, 1, 1, 1, 'of its beginning', '')`
       yield* upTo(latestMigration)
+      assert.deepStrictEqual(yield* sql`SELECT fingerprint FROM transcript_files`, [])
       yield* sql`INSERT INTO imported_events VALUES ('third', 7, '2026-11-20 00:00:00', 1)`
       assert.deepStrictEqual(
         yield* sql`SELECT origin, origin_id, event_id FROM imported_events ORDER BY origin, origin_id`.values,

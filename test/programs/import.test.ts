@@ -134,7 +134,7 @@ describe("tooltrail import", () => {
     assert.match(mixed.stdout, /^Recorded 1 call from 1 transcript in .* \(.*, 1 broken line\)\.\n$/)
     assert.sameMembers(
       [...lines(mixed.stderr)],
-      [`tooltrail: ${transcript}:1 is no JSON and is left out`, refusal(notes), refusal(unended)],
+      [`tooltrail: ${transcript}:1 is no JSON of at most 64 MB and is left out`, refusal(notes), refusal(unended)],
     )
 
     writeFileSync(notes, "")
@@ -184,7 +184,7 @@ describe("tooltrail import", () => {
       [
         `tooltrail: could not read ${join(folder, "closed")}: EACCES: permission denied`,
         `tooltrail: could not read ${join(folder, "b.jsonl")}: EACCES: permission denied`,
-        `tooltrail: ${path}:1 is no JSON and is left out`,
+        `tooltrail: ${path}:1 is no JSON of at most 64 MB and is left out`,
       ],
     )
   })

@@ -303,6 +303,22 @@ describe("an import", () => {
     }).pipe(Effect.provide(Surroundings)),
   )
 
+  it.live("starts again where a transcript begins like the one that it replaced", () =>
+    Effect.gen(function* () {
+      const calls = (prefix: string, count: number) =>
+        Array.from({ length: count }, (_, n) => finishedCall(`${prefix}${n}`)).flat()
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), calls("a", 10))
+      assert.deepInclude(yield* importing(path), { lines: 20, recorded: 10 })
+      writeLines(path, [...calls("a", 5), ...calls("b", 12)])
+      assert.deepInclude(yield* importing(path), { lines: 34, recorded: 12, already_known: 5, broken_lines: 0 })
+      // Of the same length, and with one call that is another.
+      writeLines(path, [...calls("a", 5), ...calls("b", 11), ...calls("c", 1)])
+      assert.deepInclude(yield* importing(path), { lines: 34, recorded: 1 })
+      assert.deepInclude(yield* importing(path), { lines: 0, recorded: 0 })
+      assert.lengthOf(yield* events, 23)
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
   it.live("goes on past what cannot be read, and follows no link in a circle", () =>
     Effect.gen(function* () {
       const folder = temporaryFolder()

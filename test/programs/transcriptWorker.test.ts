@@ -112,7 +112,7 @@ describe("transcripts in a worker", () => {
       { ...call, toolName: "Agent\n", target: "a" },
       call,
     ]
-    const read = { path: "/t", size: 1, modifiedAt: 1, readBytes: 1, readLines: 1, head: "", carried: "" }
+    const read = { path: "/t", size: 1, modifiedAt: 1, readBytes: 1, readLines: 1, fingerprint: "", carried: "" }
     const part = { callCount: calls.length, bytes: 1, lines: 1, brokenLines: [], openCalls: 0, read, isEnd: true }
     const [answer] = unpackAnswer(structuredClone([packReading(Either.right({ ...part, calls }))]))
     deepStrictEqual(answer?.pipe(withCalls), Either.right({ ...part, calls }))

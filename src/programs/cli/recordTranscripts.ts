@@ -71,7 +71,9 @@ export const showProgress = Effect.gen(function* () {
     onAppended: Effect.suspend(() => show({ ...last, text: `${last.text}  putting them in order` })),
     onUnreadable: (error) => Effect.logWarning(error.message),
     onBrokenLine: (path, line) =>
-      ++broken > NAMED_LINES ? Effect.void : Effect.logWarning(`${path}:${line} is no JSON and is left out`),
+      ++broken > NAMED_LINES
+        ? Effect.void
+        : Effect.logWarning(`${path}:${line} is no JSON of at most 64 MB and is left out`),
   }
   return listener
 })
