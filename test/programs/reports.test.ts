@@ -226,6 +226,20 @@ describe("the reports on many calls", () => {
     assert.include(wide, "██████████")
   })
 
+  it("say of a trend since when its days, weeks or months are, which are whole", async () => {
+    for (const unit of ["day", "week", "month"]) {
+      const trend = ["trend", "--all-projects", "--since", "20d", "--by", unit]
+      const points = (await askJson(home, trend)) as ReadonlyArray<Row>
+      const calls = points.reduce((sum, { usage_count }) => sum + Number(usage_count), 0)
+      const whole = readStore(home, (all) =>
+        all(`SELECT count(*) AS calls FROM tool_usage_events WHERE created_at >= '${points[0]?.from}'`),
+      )
+      assert.deepStrictEqual(whole, [{ calls }])
+      const { stdout } = await runCli(home, trend, { cwd: elsewhere })
+      assert.strictEqual(stdout.split("\n")[0], `${calls} calls since ${points[0]?.from} (UTC) in any project`)
+    }
+  })
+
   it("sum by every dimension, under keys of their names", async () => {
     const by = async (dimension: string) =>
       (await askJson(home, ["top", "--all-projects", "--since", "30d", "--by", dimension])) as ReadonlyArray<Row>

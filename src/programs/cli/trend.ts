@@ -83,8 +83,10 @@ export const trend = Command.make(
             return renderAbsence(`No calls${what} ${period}.`, hint, absence.value, view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
+          // A window may begin in the middle of the first.
+          const whole = `since ${points[0]?.from} (UTC) ${scope.description}`
           return [
-            sentence([`${counted(calls, "call")}${what} ${period}`], view),
+            sentence([`${counted(calls, "call")}${what} ${whole}`], view),
             "",
             renderTrend(points, by, view),
           ].join("\n")
