@@ -25,9 +25,9 @@ export interface Silence {
 }
 
 export interface Observation {
-  /** The first call that is recorded. */
+  /** The first call that is recorded, in the project or in all. */
   readonly observedFrom: Option.Option<Timestamp>
-  /** The last call that is recorded. */
+  /** The last one there. In a project without calls nobody knows whether a hook would have told of one. */
   readonly observedUntil: Option.Option<Timestamp>
   /** The first second of the window that is judged. */
   readonly windowStart: Timestamp

@@ -45,7 +45,7 @@ export const gatherEvidence = Effect.fn("gatherEvidence")(function* (
   const coverage = yield* measureCoverage(windowStart, project)
   const evidence = judgeEvidence({
     observedFrom: yield* reports.getObservedFrom(project),
-    observedUntil: lastUse(registry),
+    observedUntil: lastUse(registry.filter((row) => project === AllProjects || row.project_hash === project)),
     windowStart,
     coverage: known(coverage),
     days: yield* reports.getTrend({ tool: Option.none(), project: AllProjects, window, unit: "day" }),

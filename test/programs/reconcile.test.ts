@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -244,6 +244,23 @@ describe("reconciling", () => {
       writeLines(join(project, "b-new.jsonl"), finishedCall("b", { ...at(0), cwd: "/x/b" }))
       assert.deepInclude(await unused("--project", "/x/b"), { reason: "coverage too low", coverage: 0 })
       assert.deepInclude(await unused("--project", "/somewhere"), { verdict: "enough", coverage: 1 })
+    })
+
+    it("rests on the calls of the project that it is about: where none is recorded, perhaps nothing was recording", async () => {
+      const { home, env, project, unused } = weekly()
+      const old = writeLines(
+        join(project, "b.jsonl"),
+        finishedCall("b_old", { ...at(70), sessionId: "b", cwd: "/x/b" }),
+      )
+      await runCli(home, ["reconcile"], { env })
+      rmSync(old)
+      assert.deepInclude(await unused("--project", "/x/b"), { reason: "nothing in the window", unused: null })
+      assert.deepInclude(await unused("--all-projects"), { verdict: "enough" })
+      const { stdout } = await runCli(home, ["unused", "--project", "/x/b"], { env })
+      assert.match(
+        stdout,
+        /^Not enough evidence yet: no call of the last 30 days is recorded in the project \/x\/b, the last/,
+      )
     })
 
     it("says when a tool without calls was called last, and on what that rests", async () => {

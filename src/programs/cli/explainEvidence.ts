@@ -66,7 +66,7 @@ export const explainEvidence = (
       ]
     case "nothing in the window":
       return [
-        `${notEnough} no call of the last ${period} is recorded, the last was ${time(evidence.observedUntil)}.`,
+        `${notEnough} no call of the last ${period} is recorded ${where}, the last was ${time(evidence.observedUntil)}.`,
         STATUS,
       ]
     case "coverage too low":
