@@ -8,6 +8,7 @@ import { BaselineShare, type TransferredEvent, type TransferredTool, toolKey } f
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "../domain/Timestamp.ts"
 import { StoreImport } from "../services/StoreImport.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeClaimShownCall } from "./hookCallsWithoutId.ts"
 import { makeNameEvent } from "./nameEvent.ts"
 
 const SAME_CALL_MILLIS = 2000
@@ -27,6 +28,7 @@ const make = Effect.gen(function* () {
     )
 
   const nameEvent = makeNameEvent(sql)
+  const claimShownCall = makeClaimShownCall(sql)
 
   const identity = Effect.map(sql`SELECT id FROM store_identity`, (rows) => String(rows[0]?.id))
   const self = yield* Effect.cached(identity)
@@ -106,6 +108,18 @@ const make = Effect.gen(function* () {
   ) => sql`
     INSERT INTO imported_events (origin, origin_id, created_at, event_id)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(${JSON.stringify(rows)})`
+
+  const isShown = ({ origin, id, created_at, ...event }: TransferredEvent) =>
+    Effect.gen(function* () {
+      const { agent, session_id, tool_use_id, source } = event
+      if (tool_use_id !== null || source !== "hook" || agent === null || session_id === null) return false
+      const { tool_name: toolName, success } = event
+      const call = { agent, sessionId: session_id, toolName, success: success === 1, at: created_at }
+      const eventId = yield* claimShownCall(call)
+      if (eventId === undefined) return false
+      yield* rememberOrigins([[origin, id, created_at, eventId]])
+      return true
+    })
 
   const countUses = (events: ReadonlyArray<TransferredEvent>) =>
     Effect.gen(function* () {
@@ -195,6 +209,11 @@ const make = Effect.gen(function* () {
         if (typeof toolUseId === "string") yield* nameEvent(Number(event_id), toolUseId)
       }
     }, failingTo("name events by their calls")),
+
+    withoutShown: Effect.fn("StoreImport.withoutShown")(
+      (events) => Effect.filter(events, isShown, { negate: true }),
+      failingTo("look for the calls of events"),
+    ),
 
     adopt: Effect.fn("StoreImport.adopt")(function* ({ origin, id, created_at, tool_name, session_id, success }) {
       if (session_id === null) return false

@@ -23,18 +23,24 @@ export const makeUsageEvents = Effect.gen(function* () {
 
   const batches = onDemand(() => import("./usageBatches.ts").then((module) => module.makeUsageBatches(sql)))
 
-  const identify = onDemand(() => import("./identifyHookCalls.ts").then((module) => module.makeIdentifyHookCalls(sql)))
+  const withoutId = onDemand(() =>
+    import("./hookCallsWithoutId.ts").then((module) => module.makeHookCallsWithoutId(sql)),
+  )
+
+  const isClaimed = (use: ToolUse) => Effect.flatMap(withoutId, ({ claim }) => claim(use))
 
   return UsageEvents.of({
     // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
     insert: (use) =>
-      insertEvent(use).pipe(
+      (use.toolUseId === null ? isClaimed(use) : Effect.succeed(false)).pipe(
+        Effect.flatMap((isKnown) => (isKnown ? Effect.succeed([]) : insertEvent(use))),
         Effect.map((inserted) => (inserted.length > 0 ? ("inserted" as const) : ("known" as const))),
         failingTo(`insert the event of a ${use.toolName} call`),
       ),
 
     insertAll: (uses) => Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
-    identifyHookCalls: (uses) => Effect.flatMap(identify, (identifyCalls) => identifyCalls(uses)),
+    identifyHookCalls: (uses) => Effect.flatMap(withoutId, ({ identify }) => identify(uses)),
+    getToldWithoutId: (uses) => Effect.flatMap(withoutId, ({ getTold }) => getTold(uses)),
     getSources: (...question) => Effect.flatMap(queries, (read) => read.getSources(...question)),
     getUsageForTool: (...question) => Effect.flatMap(queries, (read) => read.getUsageForTool(...question)),
     getUsageForSession: (...question) => Effect.flatMap(queries, (read) => read.getUsageForSession(...question)),

@@ -9,7 +9,7 @@ import { now } from "../domain/Timestamp.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { extractServerName, inferScope, inferToolType } from "../domain/ToolName.ts"
 import { makeCountUses } from "./countUses.ts"
-import { isHookCallWithoutId } from "./identifyHookCalls.ts"
+import { isHookCallWithoutId } from "./hookCallsWithoutId.ts"
 import { NO_SESSION } from "./prunedDetail.ts"
 
 /**
@@ -87,8 +87,8 @@ export const makeKeepPruned = (
         SELECT (SELECT id FROM store_identity), id, created_at, id ${pruned} AND NOT (${isNamed})
           AND NOT EXISTS (SELECT 1 FROM imported_events WHERE event_id = tool_usage_events.id)`,
       sql`
-        INSERT INTO pruned_hook_calls (event_id, agent, session_id, tool_name, created_at)
-        SELECT id, agent, session_id, tool_name, created_at ${pruned} AND ${isHookCallWithoutId(sql)}`,
+        INSERT INTO pruned_hook_calls (event_id, agent, session_id, tool_name, success, created_at)
+        SELECT id, agent, session_id, tool_name, success, created_at ${pruned} AND ${isHookCallWithoutId(sql)}`,
     ])
   }
 

@@ -8,6 +8,7 @@ import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
+import { makeHookCallsWithoutId } from "./hookCallsWithoutId.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 
 const UNLESS_KNOWN = " ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING"
@@ -58,9 +59,18 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
     })
   }
 
+  const { claim } = makeHookCallsWithoutId(sql)
+
+  /** Most batches have an id for each call. */
+  const withoutClaimed = (uses: ReadonlyArray<ToolUse>) =>
+    uses.every(({ toolUseId }) => toolUseId !== null)
+      ? Effect.succeed(uses)
+      : Effect.filter(uses, (use) => claim(use), { negate: true })
+
   return {
-    insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
+    insertAll: Effect.fn("UsageEvents.insertAll")(function* (all) {
       const { last_id, has_pruned, forgotten_before } = yield* readState(undefined)
+      const uses = yield* withoutClaimed(all)
       const unpruned = has_pruned === 1 ? yield* withoutPruned(uses, forgotten_before ?? "") : uses
       const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(unpruned))
       yield* rollUpRecent(sql)

@@ -19,7 +19,7 @@ import { windowSums } from "./usageSums.ts"
 /** The questions that `UsageEvents` answers. */
 export const makeUsageQueries = (
   sql: SqlClient.SqlClient,
-): Omit<Context.Tag.Service<UsageEvents>, "insert" | "insertAll" | "identifyHookCalls"> => {
+): Omit<Context.Tag.Service<UsageEvents>, "insert" | "insertAll" | "identifyHookCalls" | "getToldWithoutId"> => {
   const counts = sql`
     count(*) AS usage_count,
     sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures,

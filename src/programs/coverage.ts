@@ -3,8 +3,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type Coverage, coverageOf } from "../domain/Coverage.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
-import { AllProjects, type ProjectHash, type ProjectSelection } from "../domain/Project.ts"
+import { AllProjects, type ProjectSelection } from "../domain/Project.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 import type { ReadTranscript, UnreadableTranscript } from "../domain/TranscriptFile.ts"
 import { Retention } from "../services/Retention.ts"
 import { Transcripts } from "../services/Transcripts.ts"
@@ -19,22 +20,14 @@ export interface MeasuredCoverage extends Coverage {
   readonly unreadable: ReadonlyArray<UnreadableTranscript>
 }
 
-interface Shown {
-  readonly toolName: string
-  readonly usedAt: Timestamp.Timestamp
-  readonly projectHash: ProjectHash | null
-}
-
 /** The calls since a time in one transcript, by tool-use id. */
 const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since: string) {
   const transcripts = yield* Transcripts
-  const shown = new Map<string, Shown>()
+  const shown = new Map<string, ToolUse>()
   let read = Option.none<ReadTranscript>()
   for (;;) {
     const part = yield* transcripts.readOn({ path, read })
-    for (const { toolUseId, toolName, usedAt, projectHash } of part.calls) {
-      if (toolUseId !== null && usedAt >= since) shown.set(toolUseId, { toolName, usedAt, projectHash })
-    }
+    for (const call of part.calls) if (call.toolUseId !== null && call.usedAt >= since) shown.set(call.toolUseId, call)
     if (part.isEnd) return shown
     read = Option.some(part.read)
   }
@@ -61,7 +54,7 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
     .find([])
     .pipe(Effect.catchTag("NoSuchPath", () => Effect.succeed({ files: [], unreadable: [] })))
   const changed = found.files.filter(({ modifiedAt }) => modifiedAt >= Timestamp.toEpochMillis(since))
-  const shown = new Map<string, Shown>()
+  const shown = new Map<string, ToolUse>()
   const unreadable = [...found.unreadable]
   for (const { path } of changed) {
     const calls = yield* Effect.either(readCalls(path, from))
@@ -73,10 +66,13 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
     }
   }
   const sources = yield* events.getSources("claude-code", [...shown.keys()])
+  const told = yield* events.getToldWithoutId([...shown].flatMap(([id, call]) => (sources.has(id) ? [] : [call])))
   const times = [...shown.values()].map(({ usedAt }) => usedAt).sort()
   const [first, last] = [times[0], times.at(-1)]
   return {
-    ...coverageOf([...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? null }))),
+    ...coverageOf(
+      [...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? (told.has(id) ? "hook" : null) })),
+    ),
     transcripts: changed.length,
     span: first === undefined || last === undefined ? Option.none() : Option.some({ from: first, until: last }),
     forgottenBefore,

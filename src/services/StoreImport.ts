@@ -35,6 +35,13 @@ export class StoreImport extends Context.Tag("tooltrail/services/StoreImport")<
       events: ReadonlyArray<TransferredEvent>,
     ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
     /**
+     * Leaves out those of hook calls without a tool-use id whose call is here by its id, as a transcript shows it, and remembers
+     * that they are one: see `UsageEvents.insert`.
+     */
+    readonly withoutShown: (
+      events: ReadonlyArray<TransferredEvent>,
+    ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
+    /**
      * Finds the call of the same session, tool and outcome that was recorded with a tool-use id within two seconds of this
      * event, and remembers that they are one. False where there is none, or only such that stand for other events of the
      * origin already.

@@ -14,7 +14,10 @@ import type { AgentActivity, DimensionStats, ToolUsageEvent, ToolUsageStats, Usa
 export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
   UsageEvents,
   {
-    /** `known`: a call of the same agent and tool-use id is there already, and nothing changed. */
+    /**
+     * `known`: a call of the same agent and tool-use id is there already, and nothing changed; or, of a hook's call without an
+     * id, one that a transcript shows of the same agent, session and tool, at most five seconds apart, that no hook told of yet.
+     */
     readonly insert: (use: ToolUse) => Effect.Effect<"inserted" | "known", PersistenceError>
 
     /** Inserts many, in their order. Returns those that were not known yet. To be run in a transaction. */
@@ -26,6 +29,9 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
      * the transcripts' calls are inserted, which are known by it then.
      */
     readonly identifyHookCalls: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
+
+    /** The ids of those of a transcript's calls that `identifyHookCalls` would give to events. */
+    readonly getToldWithoutId: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<ReadonlySet<string>, PersistenceError>
 
     /** Where the events of these calls came from, by tool-use id. Calls that are not recorded are left out. */
     readonly getSources: (

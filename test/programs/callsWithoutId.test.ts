@@ -1,5 +1,7 @@
 import { join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
@@ -13,7 +15,7 @@ import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
-import { runCli, temporaryFolder } from "../support/processes.ts"
+import { hookPayload, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { pruneAt } from "../support/pruning.ts"
 import { totals } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
@@ -100,6 +102,86 @@ describe("calls that the hook told of without an id", () => {
     assert.deepStrictEqual(totals(home), { events: 0, successes: 0, aggregate: 1 })
   })
 
+  it.effect("are known where their transcript was read before, one by one and in bulk, each for one call", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      assert.strictEqual(yield* readTranscript([0, 1, 2]), 3)
+      const others: ReadonlyArray<Partial<ToolUse>> = [
+        { sessionId: "other" },
+        { sessionId: null },
+        { toolName: "Read" },
+        { agent: "codex" },
+        { source: "library" },
+        { usedAt: Timestamp.fromEpochMillis(timeOf(0) - 7000) },
+      ]
+      for (const other of others) assert.strictEqual(yield* recordToolUse({ ...asHook(0), ...other }), "recorded")
+      assert.strictEqual(yield* recordToolUse(asHook(0)), "known")
+      assert.strictEqual(yield* recordToolUse(asHook(0)), "recorded")
+      assert.strictEqual(yield* recordToolUses([asHook(1), asHook(2), asHook(2)]), 1)
+      assert.strictEqual(yield* readTranscript([0, 1, 2]), 0)
+      const { getSources } = yield* UsageEvents
+      assert.deepStrictEqual(
+        [...(yield* getSources("claude-code", ["call-0", "call-1", "call-2"])).values()],
+        ["hook", "hook", "hook"],
+      )
+      assert.deepStrictEqual(yield* (yield* ToolRegistry).findDrift, [])
+      assert.deepStrictEqual(yield* (yield* UsageRollups).findDrift, [])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.effect("are taken for the call of the same outcome where there are two, whichever is told of first", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const at = (seconds: number) => Timestamp.fromEpochMillis(timeOf(0) + seconds * 1000)
+      const shown: ReadonlyArray<ToolUse> = [
+        { ...asTranscript(0), usedAt: at(0) },
+        { ...asTranscript(1), usedAt: at(3), success: false, failureKind: "error" },
+      ]
+      const failed: ToolUse = { ...asHook(0), success: false, failureKind: "error" }
+      const { identifyHookCalls, getUsageForSession, getSources } = yield* UsageEvents
+      const outcome = Effect.gen(function* () {
+        const [stats] = yield* getUsageForSession("session-1")
+        return [stats?.usage_count, stats?.failures, (yield* getSources("claude-code", ["call-1"])).get("call-1")]
+      })
+      yield* recordToolUse({ ...failed, usedAt: at(1) })
+      yield* identifyHookCalls(shown)
+      yield* recordToolUses(shown)
+      assert.deepStrictEqual(yield* outcome, [2, 1, "hook"])
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`DELETE FROM tool_usage_events`
+      yield* recordToolUses(shown)
+      yield* recordToolUse({ ...failed, usedAt: at(1) })
+      assert.deepStrictEqual(yield* outcome, [2, 1, "hook"])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("count once where they wait in the spool while their transcript is read", async () => {
+    const home = temporaryFolder()
+    const env = { HOME: temporaryFolder() }
+    await runHook(home, hookPayload("before"), { env })
+    const writer = new Database(join(home, "tooltrail.db"))
+    writer.exec("BEGIN IMMEDIATE")
+    const call = { hook_event_name: "PostToolUse", session_id: "s", tool_name: "Bash", cwd: "/somewhere" }
+    await runHook(home, JSON.stringify(call), { env })
+    writer.close()
+    const transcript = join(env.HOME, ".claude", "projects", "p", "s.jsonl")
+    writeLines(transcript, finishedCall("a", { sessionId: "s", cwd: "/somewhere", millis: Date.now() - 1500 }))
+    assert.strictEqual((await runCli(home, ["reconcile"], { env })).code, 0)
+    await runCli(home, ["log"], { env })
+    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [2, 2])
+  })
+
+  it("are recorded for the coverage before it is known which they are", async () => {
+    const home = temporaryFolder()
+    const env = { HOME: temporaryFolder() }
+    const call = { hook_event_name: "PostToolUse", session_id: "s", tool_name: "Bash", cwd: "/somewhere" }
+    await runHook(home, JSON.stringify(call), { env })
+    const shown = ["a", "b"].flatMap((id) => finishedCall(id, { sessionId: "s", millis: Date.now() - 1500 }))
+    writeLines(join(env.HOME, ".claude", "projects", "p", "s.jsonl"), shown)
+    const coverage = JSON.parse((await runCli(home, ["coverage", "--json"], { env })).stdout)
+    assert.deepInclude(coverage, { calls: 2, missing: 1 })
+  })
+
   const sendTwice = (format: TransferFormat) =>
     Effect.gen(function* () {
       const from = temporaryFolder()
@@ -121,6 +203,7 @@ describe("calls that the hook told of without an id", () => {
         [take(after), prune, take(before), take(after), read],
         [read, take(after), take(before)],
         [read, prune, take(after), take(before)],
+        [read, take(before), take(before), take(after)],
       ]) {
         const home = temporaryFolder()
         yield* inStore(home, TestClock.setTime(now))
@@ -158,6 +241,7 @@ describe("calls that the hook told of without an id", () => {
               known: new Set<number>(),
               left: new Set<number>(),
             }))
+            const hooked = new Set<number>()
             const [first] = stores as [(typeof stores)[number]]
             const files: Array<{ readonly path: string; readonly calls: ReadonlyArray<number> }> = []
             const take = (calls: Iterable<number>, { known, left }: typeof first) => {
@@ -168,8 +252,10 @@ describe("calls that the hook told of without an id", () => {
             }
             for (const each of actions) {
               if ("call" in each && each.action === "hook") {
-                // Each call has one hook.
-                if (!first.known.has(each.call)) yield* inStore(first.home, recordToolUse(asHook(each.call)))
+                // Each call has one hook, which does not wait until it is pruned.
+                if (hooked.has(each.call) || (first.known.has(each.call) && !first.left.has(each.call))) continue
+                hooked.add(each.call)
+                yield* inStore(first.home, recordToolUse(asHook(each.call)))
                 take([each.call], first)
               } else if ("call" in each) {
                 yield* inStore(first.home, readTranscript([each.call]))

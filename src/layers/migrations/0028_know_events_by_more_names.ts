@@ -19,6 +19,6 @@ export const knowEventsByMoreNames = Effect.gen(function* () {
   yield* sql`
     CREATE TABLE pruned_hook_calls (
       event_id INTEGER PRIMARY KEY NOT NULL, agent TEXT NOT NULL, session_id TEXT NOT NULL, tool_name TEXT NOT NULL,
-      created_at TEXT NOT NULL)`
+      success INTEGER NOT NULL, created_at TEXT NOT NULL)`
   yield* sql`CREATE INDEX idx_pruned_hook_calls_session ON pruned_hook_calls(session_id)`
 })
