@@ -107,9 +107,9 @@ const readFrom = (database: Database.Database, { project, since }: ExportSelecti
     )
 
     const events = ask(
-      `SELECT i.origin, i.origin_id, e.* FROM tool_usage_events e LEFT JOIN imported_events i
+      `SELECT i.origin, i.origin_id, e.* FROM tool_usage_events e LEFT JOIN event_origins i
          ON (i.origin, i.origin_id, i.created_at) = (
-           SELECT origin, origin_id, created_at FROM imported_events WHERE event_id = e.id
+           SELECT origin, origin_id, created_at FROM event_origins WHERE event_id = e.id
            ORDER BY origin <> $store, origin, origin_id LIMIT 1)
        WHERE ${ofProject} ${since === null ? "" : "AND e.created_at >= $since"} ORDER BY e.created_at, e.id`,
       { ...bound, store },

@@ -106,7 +106,7 @@ const make = Effect.gen(function* () {
   const rememberOrigins = (
     rows: ReadonlyArray<readonly [origin: string, id: number, at: string, eventId: number]>,
   ) => sql`
-    INSERT INTO imported_events (origin, origin_id, created_at, event_id)
+    INSERT INTO event_origins (origin, origin_id, created_at, event_id)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(${JSON.stringify(rows)})`
 
   const isShown = ({ origin, id, created_at, ...event }: TransferredEvent) =>
@@ -177,7 +177,7 @@ const make = Effect.gen(function* () {
           THEN NOT EXISTS (
             SELECT 1 FROM tool_usage_events e WHERE e.agent = c.value ->> 3 AND e.tool_use_id = c.value ->> 4)
           ELSE NOT EXISTS (
-            SELECT 1 FROM imported_events i
+            SELECT 1 FROM event_origins i
             WHERE i.origin = c.value ->> 0 AND i.origin_id = c.value ->> 1 AND i.created_at = c.value ->> 2)
           AND NOT (c.value ->> 0 = ${yield* self} AND EXISTS (
             SELECT 1 FROM tool_usage_events e WHERE e.id = c.value ->> 1 AND e.created_at = c.value ->> 2))
@@ -199,7 +199,7 @@ const make = Effect.gen(function* () {
         SELECT place, event_id FROM (
           SELECT c.key AS place, c.value ->> 2 AS at,
             iif(c.value ->> 0 = ${yield* self}, c.value ->> 1, (
-              SELECT event_id FROM imported_events
+              SELECT event_id FROM event_origins
               WHERE origin = c.value ->> 0 AND origin_id = c.value ->> 1 AND created_at = c.value ->> 2)) AS event_id
           FROM json_each(${JSON.stringify(places)}) c)
         WHERE EXISTS (SELECT 1 FROM tool_usage_events WHERE id = event_id AND created_at = at AND tool_use_id IS NULL)
@@ -223,7 +223,7 @@ const make = Effect.gen(function* () {
         WHERE e.session_id = ${session_id} AND e.tool_name = ${tool_name} AND e.success = ${success}
           AND e.tool_use_id IS NOT NULL
           AND e.created_at BETWEEN ${fromEpochMillis(at - SAME_CALL_MILLIS)} AND ${fromEpochMillis(at + SAME_CALL_MILLIS)}
-          AND NOT EXISTS (SELECT 1 FROM imported_events i WHERE i.event_id = e.id AND i.origin = ${origin})
+          AND NOT EXISTS (SELECT 1 FROM event_origins i WHERE i.event_id = e.id AND i.origin = ${origin})
         ORDER BY abs(unixepoch(e.created_at) - unixepoch(${created_at})), e.id LIMIT 1`
       if (row === undefined) return false
       yield* rememberOrigins([[origin, id, created_at, Number(row.id)]])
@@ -258,7 +258,7 @@ const make = Effect.gen(function* () {
       )
       if (rows.length === 0) return
       yield* sql`
-        INSERT OR IGNORE INTO imported_events (origin, origin_id, created_at, event_id)
+        INSERT OR IGNORE INTO event_origins (origin, origin_id, created_at, event_id)
         SELECT value ->> 0, value ->> 1, value ->> 2, (
           SELECT id FROM tool_usage_events WHERE agent = value ->> 3 AND tool_use_id = value ->> 4)
         FROM json_each(${JSON.stringify(rows)})`

@@ -83,9 +83,9 @@ export const makeKeepPruned = (
       sql`INSERT OR IGNORE INTO pruned_calls (tool_use_id, agent) SELECT tool_use_id, agent ${pruned} AND ${isNamed}`,
       sql`INSERT OR IGNORE INTO pruned_sessions (session_id) SELECT DISTINCT coalesce(session_id, ${NO_SESSION}) ${pruned}`,
       sql`
-        INSERT OR IGNORE INTO imported_events (origin, origin_id, created_at, event_id)
+        INSERT OR IGNORE INTO event_origins (origin, origin_id, created_at, event_id)
         SELECT (SELECT id FROM store_identity), id, created_at, id ${pruned} AND NOT (${isNamed})
-          AND NOT EXISTS (SELECT 1 FROM imported_events WHERE event_id = tool_usage_events.id)`,
+          AND NOT EXISTS (SELECT 1 FROM event_origins WHERE event_id = tool_usage_events.id)`,
       sql`
         INSERT INTO pruned_hook_calls (event_id, agent, session_id, tool_name, success, created_at)
         SELECT id, agent, session_id, tool_name, success, created_at ${pruned} AND ${isHookCallWithoutId(sql)}`,

@@ -14,9 +14,9 @@ export const makeNameEvent =
         // A forked session repeats its calls by their ids.
         sql`UPDATE OR IGNORE tool_usage_events SET tool_use_id = ${toolUseId} WHERE id = ${eventId}`,
         sql`
-          INSERT OR IGNORE INTO imported_events (origin, origin_id, created_at, event_id)
+          INSERT OR IGNORE INTO event_origins (origin, origin_id, created_at, event_id)
           SELECT (SELECT id FROM store_identity), id, created_at, id FROM tool_usage_events
-          WHERE id = ${eventId} AND id NOT IN (SELECT event_id FROM imported_events WHERE event_id = ${eventId})`,
+          WHERE id = ${eventId} AND id NOT IN (SELECT event_id FROM event_origins WHERE event_id = ${eventId})`,
         sql`
           INSERT OR IGNORE INTO pruned_calls (tool_use_id, agent)
           SELECT ${toolUseId}, agent FROM pruned_hook_calls WHERE event_id = ${eventId}`,

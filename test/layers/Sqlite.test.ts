@@ -264,9 +264,9 @@ describe("SqliteLive", () => {
       yield* sql`INSERT INTO transcript_files VALUES ('/s.jsonl', 1, 1, 1, 1, 'of its beginning', '')`
       yield* upTo(latestMigration)
       assert.deepStrictEqual(yield* sql`SELECT fingerprint FROM transcript_files`, [])
-      yield* sql`INSERT INTO imported_events VALUES ('third', 7, '2026-11-20 00:00:00', 1)`
+      yield* sql`INSERT INTO event_origins VALUES ('third', 7, '2026-11-20 00:00:00', 1)`
       assert.deepStrictEqual(
-        yield* sql`SELECT origin, origin_id, event_id FROM imported_events ORDER BY origin, origin_id`.values,
+        yield* sql`SELECT origin, origin_id, event_id FROM event_origins ORDER BY origin, origin_id`.values,
         [
           ["other", 7, 1],
           ["other", 8, 2],

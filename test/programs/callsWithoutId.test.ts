@@ -190,7 +190,7 @@ describe("calls that the hook told of without an id", () => {
       yield* exportTo(from, before, format)
       assert.strictEqual(yield* inStore(from, readTranscript([0])), 0)
       // As where another program's database tells of the call as well.
-      yield* query(from, "INSERT INTO imported_events SELECT '0', 7, created_at, id FROM tool_usage_events")
+      yield* query(from, "INSERT INTO event_origins SELECT '0', 7, created_at, id FROM tool_usage_events")
       yield* exportTo(from, after, format)
       const prune = (home: string) => Effect.as(inStore(home, pruneAt(now, 20)), 0)
       const take = (file: string) => (home: string) => Effect.map(importFrom(home, file), ({ recorded }) => recorded)

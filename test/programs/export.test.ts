@@ -285,7 +285,7 @@ describe("importing exports", () => {
         Effect.flatMap(
           SqlClient.SqlClient,
           (sql) => sql`
-            CREATE TRIGGER no BEFORE INSERT ON imported_events WHEN new.origin_id = 2
+            CREATE TRIGGER no BEFORE INSERT ON event_origins WHEN new.origin_id = 2
             BEGIN SELECT RAISE(ABORT, 'no'); END`,
         ),
       )

@@ -350,6 +350,7 @@ describe("tooltrail import laminark", () => {
     assert.deepStrictEqual(rest, {
       ...{ path, tools: 1, calls_found: 1, recorded: 1, already_known: 0 },
       ...{ recognised: 0, counted_only: 0, broken_rows: 0 },
+      of_pruned_sessions: 0,
     })
     const doctor = await runCli(home, ["doctor"])
     assert.include(doctor.stdout, "every tool's count is what its calls add up to")

@@ -8,14 +8,14 @@ import * as Effect from "effect/Effect"
  */
 export const knowEventsByMoreNames = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`ALTER TABLE imported_events RENAME TO imported_events_27`
+  // To rename a table, SQLite goes through the whole schema, which takes longer than all else that makes a store.
   yield* sql`
-    CREATE TABLE imported_events (
+    CREATE TABLE event_origins (
       origin TEXT NOT NULL, origin_id INTEGER NOT NULL, created_at TEXT NOT NULL, event_id INTEGER,
       PRIMARY KEY (origin, origin_id, created_at)) WITHOUT ROWID`
-  yield* sql`INSERT INTO imported_events SELECT origin, origin_id, created_at, event_id FROM imported_events_27`
-  yield* sql`DROP TABLE imported_events_27`
-  yield* sql`CREATE INDEX idx_imported_events_event ON imported_events(event_id)`
+  yield* sql`INSERT INTO event_origins SELECT origin, origin_id, created_at, event_id FROM imported_events`
+  yield* sql`DROP TABLE imported_events`
+  yield* sql`CREATE INDEX idx_event_origins_event ON event_origins(event_id)`
   yield* sql`
     CREATE TABLE pruned_hook_calls (
       event_id INTEGER PRIMARY KEY NOT NULL, agent TEXT NOT NULL, session_id TEXT NOT NULL, tool_name TEXT NOT NULL,

@@ -7,6 +7,11 @@ import * as Effect from "effect/Effect"
  */
 export const fingerprintTranscripts = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`ALTER TABLE transcript_files RENAME COLUMN head TO fingerprint`
-  yield* sql`DELETE FROM transcript_files`
+  yield* sql`DROP TABLE transcript_files`
+  yield* sql`
+    CREATE TABLE transcript_files (
+      path TEXT PRIMARY KEY NOT NULL,
+      size INTEGER NOT NULL, modified_at INTEGER NOT NULL,
+      read_bytes INTEGER NOT NULL, read_lines INTEGER NOT NULL,
+      fingerprint TEXT NOT NULL, carried TEXT NOT NULL) WITHOUT ROWID`
 })
