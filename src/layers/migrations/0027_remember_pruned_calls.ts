@@ -8,6 +8,12 @@ import { createTriggers } from "../addToRollups.ts"
  */
 export const rememberPrunedCalls = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  // First, because SQLite goes through all triggers for each column that is added.
+  yield* Effect.forEach(
+    ["keep_pruned", "sums_add_recent", "sums_add_late", "sums_take_away", "sums_change"],
+    (name) => sql`DROP TRIGGER IF EXISTS ${sql(`${name}_26`)}`,
+    { discard: true },
+  )
   yield* sql`
     CREATE TABLE pruned_calls (
       tool_use_id TEXT NOT NULL, agent TEXT NOT NULL, PRIMARY KEY (tool_use_id, agent)) WITHOUT ROWID`
@@ -20,10 +26,5 @@ export const rememberPrunedCalls = Effect.gen(function* () {
     UPDATE rollup_state SET pruned_before = NULL
     WHERE NOT EXISTS (SELECT 1 FROM usage_by_day WHERE day < pruned_before)`
   yield* sql`UPDATE rollup_state SET forgotten_before = pruned_before`
-  yield* Effect.forEach(
-    ["keep_pruned", "sums_add_recent", "sums_add_late", "sums_take_away", "sums_change"],
-    (name) => sql`DROP TRIGGER IF EXISTS ${sql(`${name}_26`)}`,
-    { discard: true },
-  )
   yield* createTriggers(sql)
 })
