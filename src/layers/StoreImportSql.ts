@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import { BaselineShare, type TransferredEvent, type TransferredTool, toolKey } from "../domain/StoreTransfer.ts"
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "../domain/Timestamp.ts"
 import { StoreImport } from "../services/StoreImport.ts"
+import { makeClaimShownCall } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
-import { makeClaimShownCall } from "./hookCallsWithoutId.ts"
 import { makeNameEvent } from "./nameEvent.ts"
 
 const SAME_CALL_MILLIS = 2000
@@ -109,13 +109,18 @@ const make = Effect.gen(function* () {
     INSERT INTO event_origins (origin, origin_id, created_at, event_id)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(${JSON.stringify(rows)})`
 
-  const isShown = ({ origin, id, created_at, ...event }: TransferredEvent) =>
+  const isShown = ({ origin, id, created_at, agent, ...event }: TransferredEvent) =>
     Effect.gen(function* () {
-      const { agent, session_id, tool_use_id, source } = event
-      if (tool_use_id !== null || source !== "hook" || agent === null || session_id === null) return false
-      const { tool_name: toolName, success } = event
-      const call = { agent, sessionId: session_id, toolName, success: success === 1, at: created_at }
-      const eventId = yield* claimShownCall(call)
+      if (agent === null) return false
+      const eventId = yield* claimShownCall({
+        agent,
+        usedAt: created_at,
+        toolUseId: event.tool_use_id,
+        sessionId: event.session_id,
+        toolName: event.tool_name,
+        success: event.success === 1,
+        source: event.source,
+      })
       if (eventId === undefined) return false
       yield* rememberOrigins([[origin, id, created_at, eventId]])
       return true
@@ -196,17 +201,17 @@ const make = Effect.gen(function* () {
       if (named.length === 0) return
       const places = named.map(({ origin, id, created_at }) => [origin, id, created_at])
       const rows = yield* sql`
-        SELECT place, event_id FROM (
+        SELECT place, here FROM (
           SELECT c.key AS place, c.value ->> 2 AS at,
             iif(c.value ->> 0 = ${yield* self}, c.value ->> 1, (
               SELECT event_id FROM event_origins
-              WHERE origin = c.value ->> 0 AND origin_id = c.value ->> 1 AND created_at = c.value ->> 2)) AS event_id
+              WHERE origin = c.value ->> 0 AND origin_id = c.value ->> 1 AND created_at = c.value ->> 2)) AS here
           FROM json_each(${JSON.stringify(places)}) c)
-        WHERE EXISTS (SELECT 1 FROM tool_usage_events WHERE id = event_id AND created_at = at AND tool_use_id IS NULL)
-          OR EXISTS (SELECT 1 FROM pruned_hook_calls p WHERE p.event_id = event_id AND created_at = at)`
-      for (const { place, event_id } of rows) {
+        WHERE EXISTS (SELECT 1 FROM tool_usage_events WHERE id = here AND created_at = at AND tool_use_id IS NULL)
+          OR EXISTS (SELECT 1 FROM pruned_hook_calls WHERE event_id = here AND created_at = at)`
+      for (const { place, here } of rows) {
         const toolUseId = named[Number(place)]?.tool_use_id
-        if (typeof toolUseId === "string") yield* nameEvent(Number(event_id), toolUseId)
+        if (typeof toolUseId === "string") yield* nameEvent(Number(here), toolUseId)
       }
     }, failingTo("name events by their calls")),
 

@@ -2,6 +2,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
+import { makeClaimShownCall } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { onDemand } from "./onDemand.ts"
 
@@ -26,14 +27,13 @@ export const makeUsageEvents = Effect.gen(function* () {
   const withoutId = onDemand(() =>
     import("./hookCallsWithoutId.ts").then((module) => module.makeHookCallsWithoutId(sql)),
   )
-
-  const isClaimed = (use: ToolUse) => Effect.flatMap(withoutId, ({ claim }) => claim(use))
+  const claimShownCall = makeClaimShownCall(sql)
 
   return UsageEvents.of({
     // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
     insert: (use) =>
-      (use.toolUseId === null ? isClaimed(use) : Effect.succeed(false)).pipe(
-        Effect.flatMap((isKnown) => (isKnown ? Effect.succeed([]) : insertEvent(use))),
+      claimShownCall(use).pipe(
+        Effect.flatMap((claimed) => (claimed === undefined ? insertEvent(use) : Effect.succeed([]))),
         Effect.map((inserted) => (inserted.length > 0 ? ("inserted" as const) : ("known" as const))),
         failingTo(`insert the event of a ${use.toolName} call`),
       ),

@@ -8,11 +8,9 @@ import { pairByTime } from "../domain/pairByTime.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
+import { MOST_APART_MILLIS } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeNameEvent } from "./nameEvent.ts"
-
-/** So far apart the hook and a transcript may tell the time of one call. */
-const MOST_APART_MILLIS = 5000
 
 const HookCall = Schema.Struct({
   id: Schema.Number,
@@ -88,41 +86,10 @@ const makeMatchHookCalls = (
   })
 }
 
-/** What a hook call without an id is looked for by. */
-interface ToldCall {
-  readonly agent: string
-  readonly sessionId: string
-  readonly toolName: string
-  readonly success: boolean
-  readonly at: Timestamp.Timestamp
-}
-
-/**
- * A transcript may have been read before the hook's call is stored: the call is there then by its id. Takes the closest such
- * call that no hook told of yet for the hook's, and returns its event's id.
- */
-export const makeClaimShownCall =
-  (sql: SqlClient.SqlClient) =>
-  ({ agent, sessionId, toolName, success, at }: ToldCall): Effect.Effect<number | undefined, SqlError> => {
-    const millis = Timestamp.toEpochMillis(at)
-    const [from, until] = [millis - MOST_APART_MILLIS, millis + MOST_APART_MILLIS].map(Timestamp.fromEpochMillis)
-    return Effect.map(
-      sql`
-        UPDATE tool_usage_events SET source = 'hook' WHERE id = (
-          SELECT id FROM tool_usage_events
-          WHERE session_id = ${sessionId} AND tool_name = ${toolName} AND agent = ${agent} AND source = 'transcript'
-            AND tool_use_id IS NOT NULL AND created_at BETWEEN ${from} AND ${until}
-          ORDER BY success <> ${success ? 1 : 0}, abs(unixepoch(created_at) - unixepoch(${at})), id LIMIT 1)
-        RETURNING id`,
-      ([row]) => (row === undefined ? undefined : Number(row.id)),
-    )
-  }
-
-/** What `UsageEvents` does for calls of which the hook is told no tool-use id. */
+/** What `UsageEvents` does for calls that the hook told of without a tool-use id. */
 export const makeHookCallsWithoutId = (sql: SqlClient.SqlClient) => {
   const match = makeMatchHookCalls(sql)
   const nameEvent = makeNameEvent(sql)
-  const claimShown = makeClaimShownCall(sql)
   return {
     identify: (uses: ReadonlyArray<ToolUse>) =>
       match(uses).pipe(
@@ -137,11 +104,5 @@ export const makeHookCallsWithoutId = (sql: SqlClient.SqlClient) => {
         Effect.map((calls) => new Set(calls.map(({ toolUseId }) => toolUseId))),
         failingTo("look for calls without an id"),
       ),
-
-    /** Whether the call is there already by its id, as a transcript shows it; it counts as one of the hook's from then on. */
-    claim: ({ toolUseId, source, sessionId, usedAt: at, ...call }: ToolUse) =>
-      toolUseId !== null || source !== "hook" || sessionId === null
-        ? Effect.succeed(false)
-        : Effect.map(claimShown({ ...call, sessionId, at }), (eventId) => eventId !== undefined),
   }
 }

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
+import { makeClaimShownCall } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
-import { makeHookCallsWithoutId } from "./hookCallsWithoutId.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 
 const UNLESS_KNOWN = " ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING"
@@ -59,13 +59,13 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
     })
   }
 
-  const { claim } = makeHookCallsWithoutId(sql)
+  const claimShownCall = makeClaimShownCall(sql)
 
   /** Most batches have an id for each call. */
   const withoutClaimed = (uses: ReadonlyArray<ToolUse>) =>
     uses.every(({ toolUseId }) => toolUseId !== null)
       ? Effect.succeed(uses)
-      : Effect.filter(uses, (use) => claim(use), { negate: true })
+      : Effect.filter(uses, (use) => Effect.map(claimShownCall(use), (claimed) => claimed === undefined))
 
   return {
     insertAll: Effect.fn("UsageEvents.insertAll")(function* (all) {

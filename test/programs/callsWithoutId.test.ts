@@ -129,6 +129,26 @@ describe("calls that the hook told of without an id", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("are all known where each is told of later than the transcript says, whichever comes first", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const calls = [0, 1, 2, 3]
+      const at = (seconds: number) => Timestamp.fromEpochMillis(timeOf(0) + seconds * 1000)
+      for (const sessionId of ["hook first", "transcript first"]) {
+        const hooked = calls.map((call): ToolUse => ({ ...asHook(0), sessionId, usedAt: at(call + 3) }))
+        const shown = calls.map(
+          (call): ToolUse => ({ ...asTranscript(0), sessionId, toolUseId: `${sessionId} ${call}`, usedAt: at(call) }),
+        )
+        const { identifyHookCalls } = yield* UsageEvents
+        const read = Effect.zipRight(identifyHookCalls(shown), recordToolUses(shown))
+        const hook = Effect.forEach(hooked, recordToolUse)
+        yield* sessionId === "hook first" ? Effect.zipRight(hook, read) : Effect.zipRight(read, hook)
+        const { getUsageForSession } = yield* UsageEvents
+        assert.strictEqual((yield* getUsageForSession(sessionId))[0]?.usage_count, 4)
+      }
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("are taken for the call of the same outcome where there are two, whichever is told of first", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
