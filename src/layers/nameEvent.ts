@@ -12,7 +12,7 @@ export const makeNameEvent =
     Effect.all(
       [
         // A forked session repeats its calls by their ids.
-        sql`UPDATE OR IGNORE tool_usage_events SET tool_use_id = ${toolUseId} WHERE id = ${eventId}`,
+        sql`UPDATE OR IGNORE tool_usage_events SET tool_use_id = ${toolUseId} WHERE id = ${eventId} AND tool_use_id IS NULL`,
         sql`
           INSERT OR IGNORE INTO event_origins (origin, origin_id, created_at, event_id)
           SELECT (SELECT id FROM store_identity), id, created_at, id FROM tool_usage_events

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -237,6 +238,35 @@ describe("calls that the hook told of without an id", () => {
       )
       assert.strictEqual(totals(from).aggregate, 1)
     })
+
+  it.effect("leave the id of another call alone, also where a store that was put back gave its number again", () =>
+    Effect.gen(function* () {
+      const home = temporaryFolder()
+      const file = join(temporaryFolder(), "calls")
+      yield* inStore(
+        home,
+        Effect.gen(function* () {
+          yield* TestClock.setTime(now)
+          yield* recordToolUse(asHook(0))
+          yield* pruneAt(now, 20)
+          yield* recordToolUse(toolUse({ toolUseId: "here", usedAt: Timestamp.fromEpochMillis(now) }))
+        }),
+      )
+      const { text } = yield* exportTo(home, file)
+      const at = (time: string) => `"created_at":"${time}"`
+      const other = text
+        .replace('"here"', '"elsewhere"')
+        .replace(at(Timestamp.fromEpochMillis(now)), at(asHook(0).usedAt))
+      assert.include(other, '"elsewhere"')
+      assert.include(other, at(asHook(0).usedAt))
+      writeFileSync(file, other)
+      assert.strictEqual((yield* importFrom(home, file)).recorded, 1)
+      assert.deepStrictEqual(yield* query(home, "SELECT tool_use_id FROM tool_usage_events ORDER BY 1"), [
+        { tool_use_id: "elsewhere" },
+        { tool_use_id: "here" },
+      ])
+    }),
+  )
 
   for (const format of ["jsonl", "csv"] as const) {
     it.effect(`count once where they are exported before and after they got it, as ${format}`, () => sendTwice(format))
