@@ -20,9 +20,9 @@ import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { hookPayload, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { everything, pruneAt } from "../support/pruning.ts"
-import { readStore, totals } from "../support/store.ts"
+import { changeStore, readStore, totals } from "../support/store.ts"
 import { toolUse, toolUses } from "../support/toolUses.ts"
-import { realTranscripts } from "../support/transcripts.ts"
+import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 import { exportTo, importFrom, inStore } from "../support/transfer.ts"
 
 const now = Date.UTC(2026, 10, 23, 12, 34, 56)
@@ -333,4 +333,20 @@ describe("a store whose calls an older program pruned", () => {
       assert.strictEqual(yield* recordToolUses([at("2026-11-02 23:59:58"), at("2026-11-03 00:00:00")]), 1)
     }).pipe(Effect.provide(StoreMemory)),
   )
+
+  it("says so when it takes them for known", async () => {
+    const home = temporaryFolder()
+    await runHook(home, hookPayload("young"))
+    const file = (id: string, millis: number) =>
+      writeLines(join(temporaryFolder(), `${id}.jsonl`), finishedCall(id, { millis }))
+    changeStore(home, "UPDATE rollup_state SET forgotten_before = '2020-01-01', pruned_before = '2020-01-01'")
+    const young = await runCli(home, ["import", file("a", Date.now())])
+    assert.deepStrictEqual([young.code, young.stderr], [0, ""])
+    const old = await runCli(home, ["import", file("b", Date.UTC(2019, 1))])
+    assert.match(old.stdout, /^Recorded 0 calls .*\b1 known already/)
+    assert.match(
+      old.stderr,
+      /^tooltrail: calls from before 2020-01-01 were pruned by an older tooltrail, .* count as known\n$/,
+    )
+  })
 })

@@ -11,6 +11,7 @@ import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreLive } from "../../layers/Store.ts"
 import { StoreDraftLive } from "../../layers/StoreDraftSql.ts"
 import { TranscriptsRemembering } from "../../layers/TranscriptsLive.ts"
+import { Retention } from "../../services/Retention.ts"
 import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
 import { type FoundTranscripts, Transcripts } from "../../services/Transcripts.ts"
 import { counted } from "../counted.ts"
@@ -98,9 +99,21 @@ const countReadBefore = <E, R>(files: ReadonlyArray<TranscriptFile>, imported: E
     return { ...(yield* imported), readBefore: files.filter(({ path }) => known.has(path)).length }
   })
 
+/** Says so where calls may count as known only because nobody knows any more which were. */
+const warnOfForgotten = ({ summary }: ImportResult) =>
+  Effect.gen(function* () {
+    const { forgottenBefore } = yield* Retention
+    const forgotten = yield* forgottenBefore
+    if (summary.already_known === 0 || Option.isNone(forgotten)) return
+    yield* Effect.logWarning(
+      `calls from before ${forgotten.value} were pruned by an older tooltrail, which kept no ids; all of that time count as known`,
+    )
+  })
+
 const intoStore = (found: FoundTranscripts) =>
   Effect.flatMap(showProgress, (listener) => importBesideHooks(found, listener)).pipe(
     Effect.scoped,
+    Effect.tap(warnOfForgotten),
     (imported) => countReadBefore(found.files, imported),
     Effect.provide(RecordingStore),
     Effect.catchTag("StoreMissing", Effect.die),
