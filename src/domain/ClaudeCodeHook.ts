@@ -18,8 +18,6 @@ export interface FinishedToolCall
   readonly _tag: "FinishedToolCall"
   /** The agent's working folder. It moves with `cd`. */
   readonly cwd: string | null
-  /** The session's, of which a subagent's is a part. */
-  readonly transcriptPath: string | null
   /** Optional fields that were there but not usable, and are taken as absent. */
   readonly unusableFields: ReadonlyArray<string>
 }
@@ -74,7 +72,6 @@ const finishedToolCall = (
     serverName: fields.text(fields.object(payload, "mcp_server"), "name") ?? extractServerName(toolName),
     failureKind: success ? null : payload.is_interrupt === true ? "interrupted" : "error",
     cwd: fields.text(payload, "cwd", LONGEST_PATH),
-    transcriptPath: fields.text(payload, "transcript_path", LONGEST_PATH),
     unusableFields: fields.unusable,
   })
 }

@@ -111,29 +111,9 @@ export interface FoundHandler {
 
 const isForAllTools = (matcher: unknown) => matcher === undefined || matcher === "" || matcher === "*"
 
-/**
- * Whether a matcher is for a tool: it is a name or a list of names where it could be one, else a pattern. One that is no pattern
- * is for none. Source: "Matcher patterns" in https://code.claude.com/docs/en/hooks. A pattern that takes for ever does so in the
- * agent as well, and who may write one into settings may start any program there.
- */
-export const isMatcherFor = (matcher: unknown, tool: string): boolean => {
-  if (isForAllTools(matcher)) return true
-  if (typeof matcher !== "string") return false
-  if (/^[\w\-, |]*$/.test(matcher)) return matcher.split(/[|,]/).some((name) => name.trim() === tool)
-  try {
-    return new RegExp(matcher).test(tool)
-  } catch {
-    return false
-  }
-}
-
 /** It is run for some calls only. */
 export const isNarrowed = ({ handler, matcher }: FoundHandler): boolean =>
   handler.if !== undefined || !isForAllTools(matcher)
-
-/** Whether the agent starts it for the calls of a tool. What a condition beside the tool holds for cannot be told, and is none. */
-export const isRunFor = ({ handler, matcher }: FoundHandler, tool: string): boolean =>
-  handler.if === undefined && isMatcherFor(matcher, tool)
 
 const items = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
@@ -169,11 +149,8 @@ export interface Registered {
 }
 
 /** What is registered for all calls or sessions; nothing where none of the handlers is. */
-export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Registered | undefined =>
-  describeHandlers(found.filter((each) => !isNarrowed(each)))
-
-/** The same of handlers that are for some calls only as well. */
-export const describeHandlers = (heard: ReadonlyArray<FoundHandler>): Registered | undefined => {
+export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Registered | undefined => {
+  const heard = found.filter((each) => !isNarrowed(each))
   if (heard.length === 0) return undefined
   const endpoint = heard.map(({ handler }) => endpointOf(handler)).find((found) => found !== undefined)
   const commands = heard.filter(({ handler }) => handler.type === "command")

@@ -6,8 +6,11 @@ import { TimestampText } from "./TimestampText.ts"
 export const FailureKind = Schema.Literal("error", "interrupted")
 export type FailureKind = typeof FailureKind.Type
 
-/** How the call became known: from the hook as it happened, from a transcript, or from a caller of the library. */
-export const ToolUseSource = Schema.Literal("hook", "transcript", "library")
+/**
+ * How the call became known: from the hook as it happened, from a transcript, or from a caller of the library. Of a call without
+ * an id it is kept apart whether the hook that the plugin registers told of it, another, or both.
+ */
+export const ToolUseSource = Schema.Literal("hook", "plugin", "hook+plugin", "transcript", "library")
 export type ToolUseSource = typeof ToolUseSource.Type
 
 /** One finished tool call: what every source turns into, and all that is ever stored of a call. */

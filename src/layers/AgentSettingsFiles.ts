@@ -4,15 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import {
-  describeHandlers,
-  describeRegistration,
-  filesOf,
-  findHandlers,
-  type HookEventName,
-  isRunFor,
-  type Registered,
-} from "../domain/HookRegistration.ts"
+import { describeRegistration, filesOf, findHandlers, type Registered } from "../domain/HookRegistration.ts"
 import { PersistenceError } from "../domain/PersistenceError.ts"
 import {
   areHooksDisabled,
@@ -26,10 +18,8 @@ import { UnusableSettings } from "../domain/UnusableSettings.ts"
 import { AgentSettings, type SettingsFile, type SettingsScope, settingsScopes } from "../services/AgentSettings.ts"
 import { Home } from "../services/Home.ts"
 import { claudeConfigFolder } from "./claudeConfigFolder.ts"
-import { isHomeLockHeld } from "./holdHomeLock.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
 import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
-import { managedFolder, managedSettings } from "./managedSettings.ts"
 import { findCheckout } from "./ProjectResolverLive.ts"
 import { replaceFile } from "./replaceFile.ts"
 import {
@@ -79,19 +69,11 @@ const make = Effect.gen(function* () {
   const missingFiles = (registered: Registered | undefined) =>
     (registered?.command === undefined ? [] : filesOf(registered.command)).filter((path) => !existsSync(path))
 
-  const canStart = (registered: Registered | undefined, ownToken: string | undefined) =>
-    registered?.mode === "http"
-      ? registered.token === ownToken && isHomeLockHeld(home.directory, "serve")
-      : registered !== undefined && missingFiles(registered).length === 0
-
-  const locateIn = <E>(scope: SettingsScope, project: Effect.Effect<string, E>) =>
-    Effect.gen(function* () {
-      if (scope === "user") return { scope, path: join(yield* claudeConfigFolder, "settings.json") }
-      const name = scope === "project" ? "settings.json" : "settings.local.json"
-      return { scope, path: join(yield* project, ".claude", name) }
-    })
-
-  const locate = Effect.fn("AgentSettings.locate")((scope: SettingsScope) => locateIn(scope, projectFolder))
+  const locate = Effect.fn("AgentSettings.locate")(function* (scope: SettingsScope) {
+    if (scope === "user") return { scope, path: join(yield* claudeConfigFolder, "settings.json") }
+    const name = scope === "project" ? "settings.json" : "settings.local.json"
+    return { scope, path: join(yield* projectFolder, ".claude", name) }
+  })
 
   /** The file's content, and the path and mode it is written with. */
   const open = ({ path }: Pick<SettingsFile, "path">) =>
@@ -139,11 +121,6 @@ const make = Effect.gen(function* () {
 
     locate,
 
-    ofSession: Effect.fn("AgentSettings.ofSession")(function* (folder) {
-      const files = yield* Effect.forEach(settingsScopes, (scope) => locateIn(scope, Effect.succeed(folder)))
-      return [...files.map(({ path }) => path), ...managedSettings(managedFolder(process.platform))]
-    }),
-
     everywhere: Effect.gen(function* () {
       // Where the current folder is gone, there is no project either.
       const here = yield* Effect.forEach(settingsScopes, (scope) =>
@@ -166,10 +143,6 @@ const make = Effect.gen(function* () {
       const registered = describeRegistration(found)
       return Option.some({
         registered: Option.fromNullable(registered),
-        isStartedFor: (event: HookEventName, tool: string) =>
-          found.some(
-            (each) => each.event === event && isRunFor(each, tool) && canStart(describeHandlers([each]), ownToken),
-          ),
         missingFiles: missingFiles(registered),
         hasOwnToken: registered?.token !== undefined && registered.token === ownToken,
         plugins: enabledPlugins(value),

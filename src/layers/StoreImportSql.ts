@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { BaselineShare, type TransferredEvent, type TransferredTool, toolKey } from "../domain/StoreTransfer.ts"
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "../domain/Timestamp.ts"
 import { StoreImport } from "../services/StoreImport.ts"
-import { makeClaimShownCall } from "./claimShownCall.ts"
+import { makeClaimCall } from "./claimCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeNameEvent } from "./nameEvent.ts"
 
@@ -28,7 +28,7 @@ const make = Effect.gen(function* () {
     )
 
   const nameEvent = makeNameEvent(sql)
-  const claimShownCall = makeClaimShownCall(sql)
+  const claimCall = makeClaimCall(sql)
 
   const identity = Effect.map(sql`SELECT id FROM store_identity`, (rows) => String(rows[0]?.id))
   const self = yield* Effect.cached(identity)
@@ -112,7 +112,7 @@ const make = Effect.gen(function* () {
   const isShown = ({ origin, id, created_at, agent, ...event }: TransferredEvent) =>
     Effect.gen(function* () {
       if (agent === null) return false
-      const eventId = yield* claimShownCall({
+      const eventId = yield* claimCall({
         agent,
         usedAt: created_at,
         toolUseId: event.tool_use_id,
@@ -215,10 +215,12 @@ const make = Effect.gen(function* () {
       }
     }, failingTo("name events by their calls")),
 
-    withoutShown: Effect.fn("StoreImport.withoutShown")(
-      (events) => Effect.filter(events, isShown, { negate: true }),
-      failingTo("look for the calls of events"),
-    ),
+    withoutShown: Effect.fn("StoreImport.withoutShown")(function* (events) {
+      const others: Array<TransferredEvent> = []
+      // In their order, which `Effect.filter` does not keep to.
+      for (const event of events) if (!(yield* isShown(event))) others.push(event)
+      return others
+    }, failingTo("look for the calls of events")),
 
     adopt: Effect.fn("StoreImport.adopt")(function* ({ origin, id, created_at, tool_name, session_id, success }) {
       if (session_id === null) return false

@@ -10,7 +10,7 @@ import type { Project } from "../domain/Project.ts"
 import { NoSuchPath } from "../domain/TranscriptFile.ts"
 import { ProjectResolver } from "../services/ProjectResolver.ts"
 import { type TranscriptPlace, Transcripts } from "../services/Transcripts.ts"
-import { transcriptFolder } from "./claudeConfigFolder.ts"
+import { claudeConfigFolder } from "./claudeConfigFolder.ts"
 import { attempt, findTranscripts } from "./findTranscripts.ts"
 import { ProjectResolverLive } from "./ProjectResolverLive.ts"
 import { ProjectResolverRemembering } from "./ProjectResolverRemembering.ts"
@@ -86,7 +86,7 @@ const make = Effect.gen(function* () {
   return Transcripts.of({
     find: Effect.fn("Transcripts.find")(function* (paths) {
       const isNamed = paths.length > 0
-      const places = isNamed ? paths.map((path) => resolve(path)) : [yield* transcriptFolder]
+      const places = isNamed ? paths.map((path) => resolve(path)) : [join(yield* claudeConfigFolder, "projects")]
       const present = places.filter((place) => existsSync(place))
       const [missing] = places.filter((place) => !present.includes(place))
       if (isNamed && missing !== undefined) return yield* new NoSuchPath({ path: missing })

@@ -2,7 +2,6 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
-import { makeClaimShownCall } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { onDemand } from "./onDemand.ts"
 
@@ -27,18 +26,31 @@ export const makeUsageEvents = Effect.gen(function* () {
   const withoutId = onDemand(() =>
     import("./hookCallsWithoutId.ts").then((module) => module.makeHookCallsWithoutId(sql)),
   )
-  const claimShownCall = makeClaimShownCall(sql)
+  const insertWithoutId = onDemand(() =>
+    import("./insertWithoutId.ts").then((module) => module.makeInsertWithoutId(sql, insertEvent)),
+  )
+
+  // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
+  const insert = (use: ToolUse) =>
+    (use.toolUseId === null ? Effect.flatMap(insertWithoutId, (insertOnce) => insertOnce(use)) : insertEvent(use)).pipe(
+      Effect.map((inserted) => (inserted.length > 0 ? ("inserted" as const) : ("known" as const))),
+      failingTo(`insert the event of a ${use.toolName} call`),
+    )
+
+  const insertOneByOne = Effect.fnUntraced(function* (uses: ReadonlyArray<ToolUse>) {
+    const inserted: Array<ToolUse> = []
+    for (const use of uses) if ((yield* insert(use)) === "inserted") inserted.push(use)
+    return inserted
+  })
 
   return UsageEvents.of({
-    // Written after every call, and so without the span of an `Effect.fn`; the statement has one.
-    insert: (use) =>
-      claimShownCall(use).pipe(
-        Effect.flatMap((claimed) => (claimed === undefined ? insertEvent(use) : Effect.succeed([]))),
-        Effect.map((inserted) => (inserted.length > 0 ? ("inserted" as const) : ("known" as const))),
-        failingTo(`insert the event of a ${use.toolName} call`),
-      ),
+    insert,
 
-    insertAll: (uses) => Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
+    // A call without an id may be that of another in the batch.
+    insertAll: (uses) =>
+      uses.some(({ toolUseId }) => toolUseId === null)
+        ? insertOneByOne(uses)
+        : Effect.flatMap(batches, (batch) => batch.insertAll(uses)),
     identifyHookCalls: (uses) => Effect.flatMap(withoutId, ({ identify }) => identify(uses)),
     getToldWithoutId: (uses) => Effect.flatMap(withoutId, ({ getTold }) => getTold(uses)),
     getSources: (...question) => Effect.flatMap(queries, (read) => read.getSources(...question)),

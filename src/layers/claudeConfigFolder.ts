@@ -9,8 +9,3 @@ export const claudeConfigFolder: Effect.Effect<string, PersistenceError> = Effec
   const chosen = yield* environmentVariable("CLAUDE_CONFIG_DIR")
   return chosen === undefined ? join(yield* userHome, ".claude") : resolve(chosen)
 })
-
-/** Where it keeps its transcripts. */
-export const transcriptFolder: Effect.Effect<string, PersistenceError> = Effect.map(claudeConfigFolder, (folder) =>
-  join(folder, "projects"),
-)

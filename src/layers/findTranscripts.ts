@@ -1,5 +1,5 @@
 import { type Dirent, readdirSync, type Stats, statSync } from "node:fs"
-import { join, resolve, sep } from "node:path"
+import { join, sep } from "node:path"
 import * as Either from "effect/Either"
 import { type TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
 
@@ -47,15 +47,6 @@ const bySessionAndAge = (files: ReadonlyArray<Candidate>): ReadonlyArray<Transcr
     .toSorted((a, b) => age(a) - age(b) || compare(a.session, b.session) || compare(a.path, b.path))
     .map(({ path, size, modifiedAt }) => ({ path, size, modifiedAt }))
 }
-
-/** Whether a transcript is at a path, which may be anything, so that `findTranscripts` finds it in the folder. */
-export const isTranscriptIn = (folder: string, path: string): boolean =>
-  resolve(path).startsWith(resolve(folder) + sep) &&
-  path.endsWith(SUFFIX) &&
-  Either.getOrElse(
-    attempt(path, () => statSync(path).isFile()),
-    () => false,
-  )
 
 /** Finds the transcripts at paths that are there: files, or folders with all that is below them, links followed. */
 export const findTranscripts = (

@@ -8,7 +8,7 @@ import { pairByTime } from "../domain/pairByTime.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import { MOST_APART_MILLIS } from "./claimShownCall.ts"
+import { MOST_APART_MILLIS } from "./claimCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeNameEvent } from "./nameEvent.ts"
 
@@ -23,7 +23,7 @@ const HookCall = Schema.Struct({
 
 /** Which events a transcript may give their id. */
 export const isHookCallWithoutId = (sql: SqlClient.SqlClient) =>
-  sql`tool_use_id IS NULL AND source = 'hook' AND agent IS NOT NULL AND session_id IS NOT NULL`
+  sql`tool_use_id IS NULL AND source IN ('hook', 'plugin', 'hook+plugin') AND agent IS NOT NULL AND session_id IS NOT NULL`
 
 const nameOf = (agent: string, toolUseId: string | null) => JSON.stringify([agent, toolUseId])
 

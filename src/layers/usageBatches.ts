@@ -7,7 +7,6 @@ import * as Schema from "effect/Schema"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import type { UsageEvents } from "../services/UsageEvents.ts"
 import { rollUpRecent, withoutTriggers } from "./addToRollups.ts"
-import { makeClaimShownCall } from "./claimShownCall.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertEvents } from "./insertEvents.ts"
 
@@ -59,18 +58,9 @@ export const makeUsageBatches = (sql: SqlClient.SqlClient): Pick<Context.Tag.Ser
     })
   }
 
-  const claimShownCall = makeClaimShownCall(sql)
-
-  /** Most batches have an id for each call. */
-  const withoutClaimed = (uses: ReadonlyArray<ToolUse>) =>
-    uses.every(({ toolUseId }) => toolUseId !== null)
-      ? Effect.succeed(uses)
-      : Effect.filter(uses, (use) => Effect.map(claimShownCall(use), (claimed) => claimed === undefined))
-
   return {
-    insertAll: Effect.fn("UsageEvents.insertAll")(function* (all) {
+    insertAll: Effect.fn("UsageEvents.insertAll")(function* (uses) {
       const { last_id, has_pruned, forgotten_before } = yield* readState(undefined)
-      const uses = yield* withoutClaimed(all)
       const unpruned = has_pruned === 1 ? yield* withoutPruned(uses, forgotten_before ?? "") : uses
       const inserted = yield* withoutTriggers(sql, "INSERT")(insertEvents(unpruned))
       yield* rollUpRecent(sql)

@@ -26,14 +26,8 @@ const agentEnvironment: Effect.Effect<AgentEnvironment> = Effect.gen(function* (
   }
 })
 
-export interface ToolUsed {
-  readonly _tag: "ToolUsed"
-  readonly use: ToolUse
-  readonly transcriptPath: string | null
-}
-
 /** What a hook event asks for. */
-export type ReceivedEvent = ToolUsed | SessionBoundary | OtherHookEvent
+export type ReceivedEvent = { readonly _tag: "ToolUsed"; readonly use: ToolUse } | SessionBoundary | OtherHookEvent
 
 /**
  * What a hook's payload says; a finished call is a tool use of this moment. Its project
@@ -46,7 +40,7 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   const event = yield* decode(payload, environment)
   if (event._tag !== "FinishedToolCall") return event
 
-  const { _tag, cwd, transcriptPath, unusableFields, ...call } = event
+  const { _tag, cwd, unusableFields, ...call } = event
   if (unusableFields.length > 0) {
     yield* Effect.logWarning(`the payload of a ${call.toolName} call has an unusable ${unusableFields.join(", ")}`)
   }
@@ -61,7 +55,7 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
     durationIsEstimated: false,
     source: "hook",
   }
-  return { _tag: "ToolUsed", use, transcriptPath }
+  return { _tag: "ToolUsed", use }
 })
 
 /** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */

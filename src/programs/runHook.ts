@@ -5,14 +5,13 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ToolUse } from "../domain/ToolUse.ts"
 import { HookEnvironment } from "../layers/HookEnvironment.ts"
-import { onDemand } from "../layers/onDemand.ts"
 import { RecordingStoreLive } from "../layers/RecordingStore.ts"
 import { StderrLogger } from "../layers/StderrLogger.ts"
 import { readStandardInput, type UnreadableInput } from "../layers/standardInput.ts"
 import type { Home } from "../services/Home.ts"
 import type { Spool } from "../services/Spool.ts"
 import { drainSpool } from "./drainSpool.ts"
-import { type ReceivedEvent, receiveHookEvent, type ToolUsed } from "./receiveHookEvent.ts"
+import { type ReceivedEvent, receiveHookEvent } from "./receiveHookEvent.ts"
 import { recordToolUse } from "./recordToolUse.ts"
 import { spoolOnFailure } from "./spoolOnFailure.ts"
 import { startReconcile } from "./startReconcile.ts"
@@ -77,18 +76,14 @@ const receive = ({ text, oddities }: Payload) =>
     Effect.option,
   )
 
-const callsWithoutId = onDemand(() => import("./callsWithoutId.ts"))
-
-/** Claude Code may run the plugin's hook and one of its settings. By its id a call is known again; for one without, the plugin asks. */
-const isLeftToOthers = (event: ToolUsed): Effect.Effect<boolean, never, Home> =>
-  event.use.toolUseId === null && event.use.agent === "claude-code" && process.argv.includes(AS_PLUGIN)
-    ? Effect.flatMap(callsWithoutId, ({ isToldElsewhere }) => isToldElsewhere(event))
-    : Effect.succeed(false)
+/** Claude Code may run the plugin's hook and one of its settings for one call. By an id it is known again, else by who tells of it. */
+const asTold = (use: ToolUse): ToolUse =>
+  use.toolUseId === null && process.argv.includes(AS_PLUGIN) ? { ...use, source: "plugin" } : use
 
 const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
   switch (event._tag) {
     case "ToolUsed":
-      return Effect.unlessEffect(record(event.use), isLeftToOthers(event))
+      return record(asTold(event.use))
     case "SessionBoundary":
       return startReconcile
     case "OtherHookEvent":

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { HookEventName, Registered, Registration } from "../domain/HookRegistration.ts"
+import type { Registered, Registration } from "../domain/HookRegistration.ts"
 import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { UnusableSettings } from "../domain/UnusableSettings.ts"
 
@@ -18,8 +18,6 @@ export interface SettingsFile {
 /** What a settings file says that concerns tooltrail. */
 export interface SettingsContent {
   readonly registered: Option.Option<Registered>
-  /** Whether the agent starts tooltrail for a tool's calls as it is now: its program is there, or its server is running. */
-  readonly isStartedFor: (event: HookEventName, toolName: string) => boolean
   /** Of the registered command, the files that are not there. */
   readonly missingFiles: ReadonlyArray<string>
   /** The registered token is the one that this home's server takes. */
@@ -51,8 +49,6 @@ export class AgentSettings extends Context.Tag("tooltrail/services/AgentSettings
     readonly agentFolder: Effect.Effect<Option.Option<string>, PersistenceError>
     /** The file of a scope, of the current folder's project. It need not be there. */
     readonly locate: (scope: SettingsScope) => Effect.Effect<SettingsFile, PersistenceError>
-    /** The files that a session started in this folder reads, those that others manage with them. They need not be there. */
-    readonly ofSession: (folder: string) => Effect.Effect<ReadonlyArray<string>, PersistenceError>
     /** The files of all scopes here, and those elsewhere that were edited by `register` and not yet by `unregister`. */
     readonly everywhere: Effect.Effect<ReadonlyArray<SettingsFile>, PersistenceError>
     /** None where there is no file. */

@@ -16,7 +16,8 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
   {
     /**
      * `known`: a call of the same agent and tool-use id is there already, and nothing changed; or, of a hook's call without an
-     * id, one that a transcript shows of the same agent, session and tool, at most five seconds apart, that no hook told of yet.
+     * id, one of the same agent, session and tool, at most five seconds apart, which a transcript shows and no hook told of yet, or
+     * which only the other of two hooks told of: that of the plugin, or another.
      */
     readonly insert: (use: ToolUse) => Effect.Effect<"inserted" | "known", PersistenceError>
 

@@ -50,7 +50,6 @@ describe("the payload decoder", () => {
       serverName: null,
       failureKind: null,
       cwd: "/tmp/shp-hooks-base-dwqg6d95",
-      transcriptPath: "/root/.claude/projects/-tmp-shp-hooks-base-dwqg6d95/8bbcceab-0b3e-4e24-98c9-ec146b1ca8c6.jsonl",
       unusableFields: [],
     })
   })

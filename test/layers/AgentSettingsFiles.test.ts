@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,6 @@ import { isObject, type JsonObject } from "../../src/domain/JsonObject.ts"
 import type { SettingsChange } from "../../src/domain/SettingsChange.ts"
 import { AgentSettingsFiles } from "../../src/layers/AgentSettingsFiles.ts"
 import { changeJsonText, parseJsonText } from "../../src/layers/jsonText.ts"
-import { managedFolder, managedSettings } from "../../src/layers/managedSettings.ts"
 import { AgentSettings } from "../../src/services/AgentSettings.ts"
 import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
@@ -110,37 +109,6 @@ const afterUninstall = (original: string, edit: Edit, between: Between) =>
     }).pipe(Effect.provide(AgentSettingsFiles), Effect.provide(homeAt(join(folder, "home"))))
     return readFileSync(file.path, "utf8")
   })
-
-describe("the settings of a session", () => {
-  it.effect("are the person's, the project's, and what is managed for all on the machine", () =>
-    Effect.gen(function* () {
-      const { ofSession } = yield* AgentSettings
-      const paths = yield* ofSession("/project")
-      assert.includeMembers(
-        [...paths],
-        [
-          "/project/.claude/settings.json",
-          "/project/.claude/settings.local.json",
-          join(managedFolder(process.platform), "managed-settings.json"),
-        ],
-      )
-      assert.isTrue(paths[0]?.endsWith("settings.json"))
-    }).pipe(Effect.provide(AgentSettingsFiles), Effect.provide(homeAt(temporaryFolder()))),
-  )
-
-  it("are managed in one file, and in those of the folder beside it", () => {
-    const folder = temporaryFolder()
-    const file = join(folder, "managed-settings.json")
-    assert.deepStrictEqual(managedSettings(folder), [file])
-    const dropIns = join(folder, "managed-settings.d")
-    mkdirSync(dropIns)
-    for (const name of ["b.json", "a.json", ".hidden.json", "notes.md"]) writeFileSync(join(dropIns, name), "{}")
-    assert.deepStrictEqual(managedSettings(folder), [file, join(dropIns, "a.json"), join(dropIns, "b.json")])
-    assert.strictEqual(managedFolder("linux"), "/etc/claude-code")
-    assert.strictEqual(managedFolder("darwin"), "/Library/Application Support/ClaudeCode")
-    assert.strictEqual(managedFolder("win32"), "C:\\Program Files\\ClaudeCode")
-  })
-})
 
 describe("a settings file that was edited after the install", () => {
   const runs = { fastCheck: { numRuns: 100 } }

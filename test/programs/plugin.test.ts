@@ -78,14 +78,8 @@ const handlerOf = (folder: string, event = "PostToolUse"): Handler => {
 }
 
 /** A call as some headless versions of Claude Code told of it. */
-const callWithoutId = (event: string, transcript?: string) =>
-  JSON.stringify({
-    hook_event_name: event,
-    session_id: "s",
-    cwd: "/",
-    tool_name: "Bash",
-    transcript_path: transcript ?? "/.claude/projects/none/s.jsonl",
-  })
+const callWithoutId = (event: string) =>
+  JSON.stringify({ hook_event_name: event, session_id: "s", cwd: "/", tool_name: "Bash" })
 
 /** What Claude Code gives a hook of the plugin in that folder, in a session that was started in `project`. */
 const environmentOf = (folder: string, home: string, person: string, project = person) => ({
@@ -209,121 +203,75 @@ describe("the Claude Code plugin", () => {
     assert.deepStrictEqual([events, aggregate], [8, 8])
   })
 
-  it("leaves a call that has no id to the session's transcript, also where an entry that it cannot see tells of it", async () => {
-    const folder = installPlugin()
-    for (const besides of ["entry", "nothing"]) {
-      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
-      await runCli(home, ["install"], { env: { HOME: person } })
-      const path = join(person, ".claude", "settings.json")
-      const settings = readJson<Hooks>(path)
-      // As `claude --settings` gives it.
-      rmSync(path)
-      const transcript = writeLines(join(person, ".claude", "projects", "p", "s.jsonl"), [
-        ...finishedCall("a", { sessionId: "s", millis: Date.now() - 1500 }),
-        ...finishedCall("b", { sessionId: "s", millis: Date.now() - 1500 }),
-      ])
-      const env = environmentOf(folder, home, person)
-      const call = callWithoutId("PostToolUse", transcript)
-      for (const each of [call, call]) {
-        quiet(await start(handlerOf(folder), env, each))
-        if (besides === "entry") quiet(await start(settings.hooks.PostToolUse?.[0]?.hooks[0] as Handler, env, each))
-      }
-      assert.strictEqual((await runCli(home, ["reconcile"], { env: { HOME: person } })).code, 0)
-      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [2, 2], besides)
-      const sources = readStore(home, (all) => all("SELECT DISTINCT source FROM tool_usage_events"))
-      assert.deepStrictEqual(sources, [{ source: besides === "entry" ? "hook" : "transcript" }])
-    }
-  })
-
-  it("records a call that has no id where its transcript is none that reconciling reads", async () => {
+  it("and another hook at the same time: every call that has no id counts once as well, in any order", async () => {
     const folder = installPlugin()
     const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
-    await runCli(home, ["install", "--scope", "project"], { env: { HOME: person }, cwd: temporaryFolder() })
-    const projects = join(person, ".claude", "projects")
-    const [elsewhere, notes] = [join(person, "s.jsonl"), join(projects, "p", "notes.txt")]
-    for (const path of [elsewhere, notes]) writeLines(path, finishedCall("a"))
-    mkdirSync(join(projects, "p", "folder.jsonl"))
-    const paths = [elsewhere, `${projects}/../../s.jsonl`, notes, join(projects, "p", "folder.jsonl"), "s.jsonl"]
-    for (const path of paths) {
-      quiet(await start(handlerOf(folder), environmentOf(folder, home, person), callWithoutId("PostToolUse", path)))
-    }
-    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [5, 5])
-  })
-
-  it("leaves a call that has no id to a settings entry of the session, whichever its scope", async () => {
-    const folder = installPlugin()
-    for (const scope of ["user", "project", "local"]) {
-      const [home, person, project] = [join(temporaryFolder(), "home"), temporaryFolder(), temporaryFolder()]
-      await runCli(home, ["install", "--scope", scope], { env: { HOME: person }, cwd: project })
-      const file = { user: [person, "settings.json"], project: [project, "settings.json"] }[scope]
-      const [base, name] = file ?? [project, "settings.local.json"]
-      const settings = readJson<Hooks>(join(base as string, ".claude", name as string))
-      const env = environmentOf(folder, home, person, project)
-      for (const event of ["PostToolUse", "PostToolUse", "PostToolUseFailure"]) {
-        const handlers = [handlerOf(folder, event), settings.hooks[event]?.[0]?.hooks[0] as Handler]
-        const ended = await Promise.all(handlers.map((each) => start(each, env, callWithoutId(event))))
-        for (const each of ended) quiet(each)
-      }
-      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [3, 3], scope)
-    }
-  })
-
-  it("leaves a call that has no id to a settings entry whose matcher is for its tool, as Claude Code reads it", async () => {
-    const folder = installPlugin()
-    for (const matcher of [".*", "Read|Bash"]) {
-      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
-      await runCli(home, ["install"], { env: { HOME: person } })
-      const path = join(person, ".claude", "settings.json")
-      const settings = readFileSync(path, "utf8").replaceAll('"hooks": [', `"matcher": "${matcher}", "hooks": [`)
-      writeFileSync(path, settings)
-      const [handler] = readJson<Hooks>(path).hooks.PostToolUse?.[0]?.hooks ?? []
-      const env = environmentOf(folder, home, person)
-      for (const each of [handlerOf(folder), handler as Handler]) {
-        quiet(await start(each, env, callWithoutId("PostToolUse")))
-      }
-      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1], matcher)
-    }
-  })
-
-  it("leaves a call that has no id to the server that a settings entry sends it to, if that is running", async () => {
-    const folder = installPlugin()
-    const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
-    await runCli(home, ["install", "--mode", "http"], { env: { HOME: person } })
+    await runCli(home, ["install"], { env: { HOME: person } })
+    const settings = readJson<Hooks>(join(person, ".claude", "settings.json"))
+    // As where it comes by `claude --settings`, or is managed for the machine.
+    rmSync(join(person, ".claude", "settings.json"))
     const env = environmentOf(folder, home, person)
-    quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
-    assert.strictEqual(totals(home).events, 1)
-    const server = new Database(join(home, "serve.lock"))
-    server.exec("BEGIN EXCLUSIVE")
-    quiet(await start(handlerOf(folder), env, callWithoutId("PostToolUse")))
-    server.close()
-    assert.strictEqual(totals(home).events, 1)
+    const byPlugin = (event: string) => start(handlerOf(folder, event), env, callWithoutId(event))
+    const byEntry = (event: string) => start(settings.hooks[event]?.[0]?.hooks[0] as Handler, env, callWithoutId(event))
+    const atOnce = (event: string) => Promise.all([byPlugin(event), byEntry(event)])
+    const oneByOne = async (event: string) => [await byPlugin(event), await byEntry(event)]
+    const allOfOne = async (event: string) => [
+      ...(await Promise.all([byEntry(event), byEntry(event)])),
+      ...(await Promise.all([byPlugin(event), byPlugin(event)])),
+    ]
+    let calls = 0
+    for (const [tell, count] of [
+      [atOnce, 1],
+      [oneByOne, 1],
+      [allOfOne, 2],
+      [atOnce, 1],
+    ] as const) {
+      for (const event of ["PostToolUse", "PostToolUseFailure"]) {
+        for (const ended of await tell(event)) quiet(ended)
+        calls += count
+        assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [calls, calls])
+      }
+    }
+    assert.strictEqual(totals(home).successes, calls / 2)
+    quiet(await byPlugin("PostToolUse"))
+    assert.strictEqual(totals(home).events, calls + 1)
+    const sources = readStore(home, (all) =>
+      all("SELECT source, count(*) AS calls FROM tool_usage_events GROUP BY 1 ORDER BY 1"),
+    )
+    assert.deepStrictEqual(sources, [
+      { source: "hook+plugin", calls },
+      { source: "plugin", calls: 1 },
+    ])
   })
 
-  it("records a call that has no id where no settings entry does", async () => {
+  it("and another hook at the same time: a call that has no id counts once, whatever of it waits in the spool or a transcript shows", async () => {
     const folder = installPlugin()
-    const elsewhere = temporaryFolder()
-    const changes: ReadonlyArray<readonly [string, (settings: string) => string]> = [
-      ["of another project", () => "{}"],
-      ["unparsable", (settings) => settings.slice(1)],
-      ["without this event", (settings) => settings.replace('"PostToolUse"', '"PreToolUse"')],
-      ["for some tools only", (settings) => settings.replace('"hooks": [', '"matcher": "Read", "hooks": [')],
-      ["for some calls only", (settings) => settings.replace('"timeout"', '"if": "Bash(git *)", "timeout"')],
-      ["whose program is gone", (settings) => settings.replace("tooltrail-hook.cjs", "gone/tooltrail-hook.cjs")],
-    ]
-    const recordsAlone = async (name: string, change: (settings: string) => string, env: Record<string, string>) => {
-      const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
-      await runCli(home, ["install"], { env: { HOME: person } })
-      await runCli(home, ["install", "--scope", "project"], { env: { HOME: person }, cwd: elsewhere })
-      const path = join(person, ".claude", "settings.json")
-      writeFileSync(path, change(readFileSync(path, "utf8")))
-      const call = callWithoutId("PostToolUse")
-      quiet(await start(handlerOf(folder), { ...environmentOf(folder, home, person), ...env }, call))
-      assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1], name)
-      assert.isFalse(existsSync(join(home, "tooltrail.log")), name)
+    const [home, person] = [join(temporaryFolder(), "home"), temporaryFolder()]
+    await runCli(home, ["install"], { env: { HOME: person } })
+    const entry = readJson<Hooks>(join(person, ".claude", "settings.json")).hooks.PostToolUse?.[0]?.hooks[0] as Handler
+    const env = environmentOf(folder, home, person)
+    quiet(await start(entry, env, hookPayload("a")))
+    const whileLocked = async (handlers: ReadonlyArray<Handler>) => {
+      const writer = new Database(join(home, "tooltrail.db"))
+      writer.exec("BEGIN IMMEDIATE")
+      await Promise.all(handlers.map((each) => start(each, env, callWithoutId("PostToolUse"))))
+      writer.close()
     }
-    for (const [name, change] of changes) await recordsAlone(name, change, {})
-    await recordsAlone("of Claude Code alone", (settings) => settings, { CLAUDE_PROJECT_DIR: "" })
-    await recordsAlone("of Claude Code alone", (settings) => settings, { GEMINI_SESSION_ID: "1" })
+    const plugin = handlerOf(folder)
+    await whileLocked([plugin, entry])
+    await whileLocked([plugin])
+    quiet(await start(entry, env, callWithoutId("PostToolUse")))
+    await runCli(home, ["log"])
+    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [3, 3])
+    const millis = Date.now() - 1500
+    writeLines(
+      join(person, ".claude", "projects", "p", "s.jsonl"),
+      ["b", "c", "d"].flatMap((id) => finishedCall(id, { sessionId: "s", millis })),
+    )
+    assert.strictEqual((await runCli(home, ["reconcile"], { env: { HOME: person } })).code, 0)
+    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [4, 4])
+    for (const each of [plugin, entry]) quiet(await start(each, env, callWithoutId("PostToolUse")))
+    assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [4, 4])
   })
 
   it("costs little more than the hook itself", async () => {
