@@ -1,21 +1,26 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
+import * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { TestContext } from "effect/TestContext"
 import * as fc from "fast-check"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import type { TransferFormat } from "../../src/domain/transferText.ts"
-import { StoreMemory } from "../../src/layers/Store.ts"
+import { StoreLive, StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
+import { homeAt } from "../support/home.ts"
 import { hookPayload, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { pruneAt } from "../support/pruning.ts"
 import { totals } from "../support/store.ts"
@@ -174,6 +179,29 @@ describe("calls that the hook told of without an id", () => {
       yield* recordToolUse({ ...failed, usedAt: at(1) })
       assert.deepStrictEqual(yield* outcome, [2, 1, "hook"])
     }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.live(
+    "count once where two hooks tell of one at the same moment: the second cannot look while the first may still insert",
+    () =>
+      Effect.gen(function* () {
+        const home = temporaryFolder()
+        const store = StoreLive({ busyTimeoutMillis: 0, checkpointPages: 1000, whenMissing: "create" })
+        const tell = (source: ToolUse["source"], pause: Duration.DurationInput) =>
+          recordToolUse({ ...asHook(0), source }).pipe(
+            Statement.withTransformer((statement) => Effect.delay(Effect.succeed(statement), pause)),
+            Effect.provide(Layer.provide(store, homeAt(home))),
+            Effect.either,
+            Effect.map(Either.getOrElse(({ _tag }) => _tag)),
+          )
+        yield* inStore(home, Effect.void)
+        const outcomes = yield* Effect.all([tell("hook", "20 millis"), tell("plugin", "30 millis")], { concurrency: 2 })
+        assert.deepStrictEqual([...outcomes].sort(), ["PersistenceError", "recorded"])
+        assert.strictEqual(totals(home).events, 1)
+        const late = outcomes[0] === "recorded" ? "plugin" : "hook"
+        assert.strictEqual(yield* tell(late, 0), "known")
+        assert.deepStrictEqual([totals(home).events, totals(home).aggregate], [1, 1])
+      }),
   )
 
   it("count once where they wait in the spool while their transcript is read", async () => {
