@@ -1,7 +1,11 @@
 import { mostFirst, type NeighbourCount } from "./UsageReport.ts"
 
-/** The tools that a session called, in their order; null stands for a call that is asked about. */
-export type SessionOrder = ReadonlyArray<string | null>
+export interface SessionOrder {
+  /** The tools that the session called, in their order; null stands for a call that is asked about. */
+  readonly names: ReadonlyArray<string | null>
+  /** Whether there were calls before that are pruned. */
+  readonly isCut: boolean
+}
 
 const add = (counts: Map<string | null, number>, key: string | null) => counts.set(key, (counts.get(key) ?? 0) + 1)
 
@@ -12,11 +16,11 @@ const listed = (counts: ReadonlyMap<string | null, number>): ReadonlyArray<Neigh
 export const countNeighbours = (tool: string, sessions: Iterable<SessionOrder>) => {
   const before = new Map<string | null, number>()
   const after = new Map<string | null, number>()
-  for (const order of sessions) {
+  for (const { names: order, isCut } of sessions) {
     const names = order.map((name) => name ?? tool)
     for (const [place, name] of order.entries()) {
       if (name !== null) continue
-      add(before, names[place - 1] ?? null)
+      if (place > 0 || !isCut) add(before, names[place - 1] ?? null)
       add(after, names[place + 1] ?? null)
     }
   }

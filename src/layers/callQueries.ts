@@ -2,7 +2,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlSchema from "@effect/sql/SqlSchema"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { countNeighbours } from "../domain/countNeighbours.ts"
+import { countNeighbours, type SessionOrder } from "../domain/countNeighbours.ts"
 import { durationRanks } from "../domain/durationRanks.ts"
 import { TimestampText } from "../domain/TimestampText.ts"
 import { ReportDimension } from "../domain/Usage.ts"
@@ -16,8 +16,8 @@ const ByDimension = Schema.typeSchema(
 const listOf = <A>(json: string): ReadonlyArray<A> => JSON.parse(json)
 
 /** One after the other: together they would take several times the memory. */
-function* listsOf<A>(rows: Iterable<{ readonly names: string }>): Generator<ReadonlyArray<A>> {
-  for (const { names } of rows) yield listOf(names)
+function* ordersOf(rows: Iterable<{ readonly names: string; readonly is_cut: 0 | 1 }>): Generator<SessionOrder> {
+  for (const { names, is_cut } of rows) yield { names: listOf(names), isCut: is_cut === 1 }
 }
 
 /** What of a report only the calls themselves can tell. Each query goes through them once, and sorts no more than it must. */
@@ -48,19 +48,24 @@ export const makeCallQueries = (sql: SqlClient.SqlClient) => {
       SELECT count(DISTINCT session_id) AS sessions FROM ${selectedCalls(sql, selection)}`,
   })
 
-  /** For each session with selected calls, the tools of all its calls in their order, as a list in JSON; null for the selected. */
+  /**
+   * For each session with selected calls, the tools of all its calls in their order, as a list in JSON; null for the selected. Of
+   * a session with pruned calls, only those since then: between others there may have been one.
+   */
   const ordersAround = SqlSchema.findAll({
     Request: Schema.typeSchema(CallSelection),
-    Result: Schema.Struct({ names: Schema.String }),
+    Result: Schema.Struct({ names: Schema.String, is_cut: Schema.Literal(0, 1) }),
     execute: (selection) => sql`
-      SELECT json_group_array(iif(${selected(sql, selection)}, NULL, tool_name) ORDER BY created_at, id) AS names
-      FROM tool_usage_events
-      WHERE session_id IN (SELECT session_id FROM ${selectedCalls(sql, selection)})
-      GROUP BY session_id`,
+      SELECT json_group_array(iif(${selected(sql, selection)}, NULL, tool_name) ORDER BY created_at, id) AS names,
+        cut.session_id IS NOT NULL AS is_cut
+      FROM rollup_state CROSS JOIN tool_usage_events event LEFT JOIN pruned_sessions cut ON cut.session_id = event.session_id
+      WHERE event.session_id IN (SELECT session_id FROM ${selectedCalls(sql, selection)})
+        AND (cut.session_id IS NULL OR created_at >= pruned_before)
+      GROUP BY event.session_id`,
   })
 
   const neighbours = (selection: CallSelection & { readonly tool: string }) =>
-    Effect.map(ordersAround(selection), (rows) => countNeighbours(selection.tool, listsOf<string | null>(rows)))
+    Effect.map(ordersAround(selection), (rows) => countNeighbours(selection.tool, ordersOf(rows)))
 
   const sessionSpan = SqlSchema.single({
     Request: Schema.String,

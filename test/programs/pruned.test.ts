@@ -246,6 +246,30 @@ describe("a project of which nothing is pruned, in a store where something is", 
     toolUse({ usedAt: time as Timestamp.Timestamp, toolUseId: time, ...fields })
   const inB = { projectHash: projectB.hash, projectRoot: projectB.root }
 
+  it.effect("tells what came before a tool only where that cannot be a pruned call", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const uses = [
+        at("2026-11-02 23:59:00", { sessionId: "cut", toolName: "Read" }),
+        at("2026-11-03 00:41:00", { sessionId: "cut" }),
+        at("2026-11-03 00:42:00", { sessionId: "cut", toolName: "Edit" }),
+        at("2026-11-03 00:43:00", { sessionId: "cut" }),
+        at("2026-11-04 00:00:00", { sessionId: "whole" }),
+      ]
+      yield* Effect.forEach(uses, recordToolUse, { discard: true })
+      const neighbours = UsageReports.pipe(
+        Effect.flatMap(({ getToolReport }) => getToolReport("Bash", AllProjects, { amount: 492, unit: "hours" })),
+        Effect.map(Option.getOrThrow),
+        Effect.map(({ before, after }) => [before, after].map((each) => new Set(each.map(({ key }) => key)))),
+      )
+      const after = new Set([null, "Edit"])
+      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit", "Read", null]), after])
+      yield* pruneAt(now, 20)
+      yield* recordToolUse(at("2026-11-02 23:58:00", { sessionId: "cut", toolName: "Late" }))
+      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit", null]), after])
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("is answered over windows of any length, and so is a tool", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
