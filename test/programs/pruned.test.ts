@@ -260,13 +260,15 @@ describe("a project of which nothing is pruned, in a store where something is", 
       const neighbours = UsageReports.pipe(
         Effect.flatMap(({ getToolReport }) => getToolReport("Bash", AllProjects, { amount: 492, unit: "hours" })),
         Effect.map(Option.getOrThrow),
-        Effect.map(({ before, after }) => [before, after].map((each) => new Set(each.map(({ key }) => key)))),
+        Effect.map(({ before, after }) =>
+          [before, after].map((each) => new Set(each.map(({ key, usage_count }) => `${key} ${usage_count}`))),
+        ),
       )
-      const after = new Set([null, "Edit"])
-      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit", "Read", null]), after])
+      const after = new Set(["null 2", "Edit 1"])
+      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit 1", "Read 1", "null 1"]), after])
       yield* pruneAt(now, 20)
       yield* recordToolUse(at("2026-11-02 23:58:00", { sessionId: "cut", toolName: "Late" }))
-      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit", null]), after])
+      assert.deepStrictEqual(yield* neighbours, [new Set(["Edit 1", "null 1"]), after])
     }).pipe(Effect.provide(StoreMemory)),
   )
 
