@@ -360,6 +360,6 @@ describe("calls that the hook told of without an id", () => {
             }
           }).pipe(Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 25, seed: 20_261_128 },
+      { numRuns: 12, seed: 20_261_128 },
     ))
 })
