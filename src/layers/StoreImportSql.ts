@@ -109,7 +109,7 @@ const make = Effect.gen(function* () {
     INSERT INTO event_origins (origin, origin_id, created_at, event_id)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(${JSON.stringify(rows)})`
 
-  const isShown = ({ origin, id, created_at, agent, ...event }: TransferredEvent) =>
+  const isToldAlready = ({ origin, id, created_at, agent, ...event }: TransferredEvent) =>
     Effect.gen(function* () {
       if (agent === null) return false
       const eventId = yield* claimCall({
@@ -215,10 +215,10 @@ const make = Effect.gen(function* () {
       }
     }, failingTo("name events by their calls")),
 
-    withoutShown: Effect.fn("StoreImport.withoutShown")(function* (events) {
+    withoutTold: Effect.fn("StoreImport.withoutTold")(function* (events) {
       const others: Array<TransferredEvent> = []
       // In their order, which `Effect.filter` does not keep to.
-      for (const event of events) if (!(yield* isShown(event))) others.push(event)
+      for (const event of events) if (!(yield* isToldAlready(event))) others.push(event)
       return others
     }, failingTo("look for the calls of events")),
 

@@ -228,7 +228,7 @@ export const importExport = Effect.fn("importExport")(function* (
         yield* store.takeProject(project)
       }
       yield* store.nameUnnamed(events)
-      const unknown = yield* store.findUnknown(events).pipe(Effect.flatMap(store.withoutShown))
+      const unknown = yield* store.findUnknown(events).pipe(Effect.flatMap(store.withoutTold))
       yield* takeTools(records, unknown)
       seen.recorded += yield* store.add(unknown)
       yield* store.rememberUnnamed(events)

@@ -35,10 +35,10 @@ export class StoreImport extends Context.Tag("tooltrail/services/StoreImport")<
       events: ReadonlyArray<TransferredEvent>,
     ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
     /**
-     * Leaves out those of hook calls without a tool-use id whose call is here by its id, as a transcript shows it, and remembers
-     * that they are one: see `UsageEvents.insert`.
+     * Leaves out hook calls without a tool-use id that are here already, as a transcript or another hook told of them, and
+     * remembers that they are one: see `UsageEvents.insert`.
      */
-    readonly withoutShown: (
+    readonly withoutTold: (
       events: ReadonlyArray<TransferredEvent>,
     ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
     /**
