@@ -119,6 +119,9 @@ const make = Effect.gen(function* () {
         sessionId: event.session_id,
         toolName: event.tool_name,
         success: event.success === 1,
+        durationMs: event.duration_ms,
+        subagent: event.subagent,
+        target: event.target,
         source: event.source,
       })
       if (eventId === undefined) return false

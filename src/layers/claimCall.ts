@@ -8,29 +8,32 @@ import type { ToolUse } from "../domain/ToolUse.ts"
 export const MOST_APART_MILLIS = 5000
 
 /** From whom a call may be there already that one tells of without an id. */
-const others: Record<string, ReadonlyArray<string>> = {
-  hook: ["transcript", "plugin"],
-  plugin: ["transcript", "hook"],
-  "hook+plugin": ["transcript"],
-}
+const others: ReadonlyMap<string | null, ReadonlyArray<string>> = new Map([
+  ["hook", ["transcript", "plugin"]],
+  ["plugin", ["transcript", "hook"]],
+  ["hook+plugin", ["transcript"]],
+])
 
 /** What a call is known by of which no id is told. */
 export interface ToldCall
-  extends Pick<ToolUse, "toolUseId" | "agent" | "sessionId" | "toolName" | "success" | "usedAt"> {
+  extends Pick<
+    ToolUse,
+    "toolUseId" | "agent" | "sessionId" | "toolName" | "success" | "usedAt" | "durationMs" | "subagent" | "target"
+  > {
   readonly source: string | null
 }
 
 /**
  * A call without an id may be there already: by its id, where its transcript was read before, or without one, where Claude Code
- * runs the hook both by its settings and by the plugin. Takes the first call of another's that fits for the one that is told
- * of, so that of many that are told of in their order none is left, and returns its event's id. None where there is none, or
- * the call has an id. To be run in one transaction with what comes of it.
+ * runs the hook both by its settings and by the plugin, and tells both the same of it. Takes the first call of another's that
+ * fits for the one that is told of, so that of many that are told of in their order none is left, and returns its event's id.
+ * None where there is none, or the call has an id. To be run in one transaction with what comes of it.
  */
 export const makeClaimCall =
   (sql: SqlClient.SqlClient) =>
   (call: ToldCall): Effect.Effect<number | undefined, SqlError> => {
-    const { toolUseId, source, agent, sessionId, toolName, success, usedAt } = call
-    const sources = toolUseId === null && source !== null ? others[source] : undefined
+    const { toolUseId, source, agent, sessionId, toolName, success, usedAt, durationMs, subagent, target } = call
+    const sources = toolUseId === null ? others.get(source) : undefined
     if (sources === undefined || sessionId === null) return Effect.succeed(undefined)
     const millis = Timestamp.toEpochMillis(usedAt)
     const [from, until] = [millis - MOST_APART_MILLIS, millis + MOST_APART_MILLIS].map(Timestamp.fromEpochMillis)
@@ -40,6 +43,8 @@ export const makeClaimCall =
           SELECT id FROM tool_usage_events
           WHERE session_id = ${sessionId} AND tool_name = ${toolName} AND agent = ${agent} AND ${sql.in("source", sources)}
             AND created_at BETWEEN ${from} AND ${until}
+            AND (source = 'transcript' OR success = ${success ? 1 : 0} AND duration_ms IS ${durationMs}
+              AND subagent IS ${subagent} AND target IS ${target})
           ORDER BY success <> ${success ? 1 : 0}, created_at, id LIMIT 1)
         RETURNING id`,
       ([row]) => (row === undefined ? undefined : Number(row.id)),

@@ -155,6 +155,50 @@ describe("calls that the hook told of without an id", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
+  it.effect("are taken for another hook's only where both tell the same of it, in whatever order they come", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now)
+      const calls: ReadonlyArray<Partial<ToolUse>> = [
+        {},
+        { success: false, failureKind: "error" },
+        { target: "pdf" },
+        { subagent: "Explore" },
+        { durationMs: 7 },
+      ]
+      const told = calls.flatMap((call) => [
+        { ...asHook(0), ...call },
+        { ...asHook(0), ...call, source: "plugin" as const },
+      ])
+      const sql = yield* SqlClient.SqlClient
+      for (const order of fc.sample(fc.shuffledSubarray(told, { minLength: told.length }), { numRuns: 20, seed: 5 })) {
+        yield* sql`DELETE FROM tool_usage_events`
+        yield* Effect.forEach(order, recordToolUse)
+        assert.deepStrictEqual(
+          yield* sql`
+            SELECT success, target, subagent, duration_ms, source FROM tool_usage_events ORDER BY 1, 2, 3, 4`.values,
+          [
+            [0, null, null, null, "hook+plugin"],
+            [1, null, null, null, "hook+plugin"],
+            [1, null, null, 7, "hook+plugin"],
+            [1, null, "Explore", null, "hook+plugin"],
+            [1, "pdf", null, null, "hook+plugin"],
+          ],
+        )
+      }
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it.effect("are imported whatever an export calls their source", () =>
+    Effect.gen(function* () {
+      const [home, other] = [temporaryFolder(), temporaryFolder()]
+      const file = join(temporaryFolder(), "calls")
+      yield* inStore(home, recordToolUse(asHook(0)))
+      const { text } = yield* exportTo(home, file)
+      writeFileSync(file, text.replace('"source":"hook"', '"source":"constructor"'))
+      assert.deepInclude(yield* importFrom(other, file), { recorded: 1, broken_lines: 0 })
+    }),
+  )
+
   it.effect("are taken for the call of the same outcome where there are two, whichever is told of first", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
