@@ -188,17 +188,6 @@ describe("calls that the hook told of without an id", () => {
     }).pipe(Effect.provide(StoreMemory)),
   )
 
-  it.effect("are imported whatever an export calls their source", () =>
-    Effect.gen(function* () {
-      const [home, other] = [temporaryFolder(), temporaryFolder()]
-      const file = join(temporaryFolder(), "calls")
-      yield* inStore(home, recordToolUse(asHook(0)))
-      const { text } = yield* exportTo(home, file)
-      writeFileSync(file, text.replace('"source":"hook"', '"source":"constructor"'))
-      assert.deepInclude(yield* importFrom(other, file), { recorded: 1, broken_lines: 0 })
-    }),
-  )
-
   it.effect("are taken for the call of the same outcome where there are two, whichever is told of first", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now)
