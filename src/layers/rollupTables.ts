@@ -11,8 +11,9 @@ export const sumColumns = ["uses", "failures", "interruptions", "duration_ms", .
 
 /** The sums of which a row also knows how much of them there was before each of its cuts. */
 export const cutSums = ["uses", "failures"] as const
+export type CutSum = (typeof cutSums)[number]
 
-export const beforeCut = (sum: (typeof cutSums)[number], cut: string): string => `${sum}_before_${cut}`
+export const beforeCut = (sum: CutSum, cut: string): string => `${sum}_before_${cut}`
 
 const cutColumns = (cuts: ReadonlyArray<string>) => cuts.flatMap((cut) => cutSums.map((sum) => beforeCut(sum, cut)))
 

@@ -9,7 +9,8 @@ import { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import { ReportDimension } from "../domain/Usage.ts"
 import { KeyCount, mostFirst, SumCell } from "../domain/UsageReport.ts"
 import { CallSelection, columnOf, everyProject, keyIn, ofProject } from "./callSelection.ts"
-import { usageSums, windowSums } from "./usageSums.ts"
+import { usageSums } from "./usageSums.ts"
+import { windowSums } from "./windowSums.ts"
 
 /** The sums of reports: what can be added up, and so told from sums as well as from the events. */
 export const makeSumQueries = (sql: SqlClient.SqlClient) => {

@@ -14,7 +14,7 @@ import type { UsageEvents } from "../services/UsageEvents.ts"
 import { columnOf, everyProject, ofProject, ofSession, selectedCalls } from "./callSelection.ts"
 import { failingTo } from "./failingTo.ts"
 import { needsDetailOf, readSessionPruned } from "./prunedDetail.ts"
-import { windowSums } from "./usageSums.ts"
+import { windowSums } from "./windowSums.ts"
 
 /** The questions that `UsageEvents` answers. */
 export const makeUsageQueries = (

@@ -106,13 +106,14 @@ describe("the sums by day and hour", () => {
           before: calls,
           after: calls,
           project: selections,
-          // Windows begin late or early within an hour, with one, or with a day.
-          asked: fc.constantFrom(
-            now,
-            Date.UTC(2026, 10, 23, 12, 12, 34),
-            Date.UTC(2026, 10, 23, 12),
-            Date.UTC(2026, 10, 23),
-          ),
+          // Windows begin anywhere in a day, with an hour or a half of one, or with the day.
+          asked: fc
+            .oneof(
+              fc.constantFrom(0, 30 * 60, 12 * 3600),
+              fc.integer({ min: 0, max: 24 * 60 - 1 }).map((minute) => minute * 60),
+              fc.integer({ min: 0, max: 24 * 3600 - 1 }),
+            )
+            .map((second) => Date.UTC(2026, 10, 23) + second * 1000),
           window: windows,
           deletedShare: fc.integer({ min: 2, max: 5 }),
           steps: fc.nat(4),
@@ -146,6 +147,35 @@ describe("the sums by day and hour", () => {
       ),
       { numRuns: 60, seed: 20_261_123 },
     ))
+
+  it.effect("answer as the events do at whichever time of a day a window begins", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const events = yield* UsageEvents
+      const day = Date.UTC(2026, 10, 22)
+      // 701 s share nothing with a quarter of an hour, so that calls lie on all sides of each place.
+      yield* Effect.forEach(
+        Array.from({ length: 200 }, (_, place) => day - 6 * 3_600_000 + place * 701_000),
+        (usedAt, place) =>
+          recordToolUse(
+            toolUse({
+              toolName: place % 2 === 0 ? "Bash" : "Read",
+              success: place % 3 > 0,
+              usedAt: Timestamp.fromEpochMillis(usedAt),
+            }),
+          ),
+        { discard: true },
+      )
+      yield* rollUpRecent(sql)
+      const window = { amount: 1, unit: "days" } as const
+      for (let second = 0; second < 24 * 3600; second += 7.5 * 60) {
+        yield* TestClock.setTime(day + 24 * 3_600_000 + second * 1000)
+        const plain = yield* plainUsageBy("tool_name", AllProjects, window)
+        const answer = yield* events.getUsageBy("tool", AllProjects, window)
+        assert.deepStrictEqual(answer, plain as never, yield* Timestamp.now)
+      }
+    }).pipe(Effect.provide(StoreMemory)),
+  )
 
   it.effect("count each duration in its bucket, however a call is added, changed or taken away", () =>
     Effect.gen(function* () {
