@@ -73,10 +73,10 @@ const homeAt = (directory) =>
 const storeAt = (directory) => Layer.provide(StoreLive({ ...unhurried, whenMissing: "create" }), homeAt(directory))
 
 /**
- * Its present is on the last day of the data, at a quarter to one: a window that begins at this time of a day has the most to
- * read beside whole days, a quarter of an hour of single calls and five hours, each by itself.
+ * Its present is on the last day of the data, at a quarter past three: a window that begins at this time of a day has the most
+ * to read beside whole days, a quarter of an hour of single calls, half an hour and two hours.
  */
-const PRESENT = END - (END % 86_400_000) + 45 * 60_000
+const PRESENT = END - (END % 86_400_000) + 195 * 60_000
 const fixedClock = Object.assign(Object.create(Clock.make()), {
   currentTimeMillis: Effect.succeed(PRESENT),
   unsafeCurrentTimeMillis: () => PRESENT,
@@ -176,19 +176,17 @@ const timings = (directories, questions, warmUpRuns, runs) =>
     const asked = yield* Effect.forEach(directories, (directory) =>
       Effect.flatMap(Layer.build(storeAt(directory)), (store) => Effect.provide(questions, store)),
     )
-    const medians = {}
-    const rounds = (name, count) =>
-      Effect.replicateEffect(
-        Effect.forEach(asked, (of) => millisecondsOf(of[name])),
-        count,
-      )
-    // Or the first question would be asked of code that is not compiled yet.
-    for (const name of Object.keys(asked[0])) yield* rounds(name, warmUpRuns)
-    for (const name of Object.keys(asked[0])) {
-      const times = yield* rounds(name, runs)
-      medians[name] = directories.map((_, place) => median(times.map((each) => each[place])))
-    }
-    return medians
+    const names = Object.keys(asked[0])
+    // All questions in each round, so that a machine that slows down for a while slows down all of them.
+    const round = Effect.forEach(names, (name) => Effect.forEach(asked, (of) => millisecondsOf(of[name])))
+    yield* Effect.replicateEffect(round, warmUpRuns)
+    const times = yield* Effect.replicateEffect(round, runs)
+    return Object.fromEntries(
+      names.map((name, question) => [
+        name,
+        directories.map((_, place) => median(times.map((each) => each[question][place]))),
+      ]),
+    )
   }).pipe(Effect.scoped, Effect.withClock(fixedClock), Effect.runPromise)
 
 const newTable = (head, ...aligns) =>

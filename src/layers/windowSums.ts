@@ -73,11 +73,12 @@ export const windowSums = (
   const minuteOfHours = twoDigits(ofHours % MINUTES_OF_HOUR)
 
   const days = () => {
-    if (ofDays === 0) return [sums("day", ofSums(whole), sql`day >= ${day}`)]
-    const following = sums("day", ofSums(whole), sql`day > ${day}`)
-    return ofDays === MINUTES_OF_DAY
-      ? [following]
-      : [following, sums("day", ofSums(since(hourOf(ofDays))), sql`day = ${day}`)]
+    if (ofDays === MINUTES_OF_DAY) return sums("day", ofSums(whole), sql`day > ${day}`)
+    const rest = since(hourOf(ofDays))
+    // To compare each day takes less than to look for the first of each series once more, but for windows of many weeks,
+    // which take a sixth longer.
+    const shown = (sum: CutSum) => (ofDays === 0 ? whole(sum) : sql`iif(day = ${day}, ${rest(sum)}, ${whole(sum)})`)
+    return sums("day", ofSums(shown), sql`day >= ${day}`)
   }
 
   /** The hours between where their sums begin and where those of days do. That in which they begin may be cut. */
@@ -100,5 +101,5 @@ export const windowSums = (
     return [calls(ofCalls(sql`created_at`, sign), first, end)]
   }
 
-  return together(sql, [...days(), ...hours(), ...callsOfHour(), ...notSummed])
+  return together(sql, [days(), ...hours(), ...callsOfHour(), ...notSummed])
 }
