@@ -134,7 +134,7 @@ const storeOf = async (events) => {
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
 const RUNS = 101
-const WARM_UP_RUNS = 30
+const WARM_UP_RUNS = 100
 const REPORT_RUNS = 3
 const REPORT_WARM_UP_RUNS = 1
 
@@ -176,17 +176,19 @@ const timings = (directories, questions, warmUpRuns, runs) =>
     const asked = yield* Effect.forEach(directories, (directory) =>
       Effect.flatMap(Layer.build(storeAt(directory)), (store) => Effect.provide(questions, store)),
     )
-    const names = Object.keys(asked[0])
-    // All questions in each round, so that a machine that slows down for a while slows down all of them.
-    const round = Effect.forEach(names, (name) => Effect.forEach(asked, (of) => millisecondsOf(of[name])))
-    yield* Effect.replicateEffect(round, warmUpRuns)
-    const times = yield* Effect.replicateEffect(round, runs)
-    return Object.fromEntries(
-      names.map((name, question) => [
-        name,
-        directories.map((_, place) => median(times.map((each) => each[question][place]))),
-      ]),
-    )
+    const medians = {}
+    const rounds = (name, count) =>
+      Effect.replicateEffect(
+        Effect.forEach(asked, (of) => millisecondsOf(of[name])),
+        count,
+      )
+    // Or the first question would be asked of code that is not compiled yet.
+    for (const name of Object.keys(asked[0])) yield* rounds(name, warmUpRuns)
+    for (const name of Object.keys(asked[0])) {
+      const times = yield* rounds(name, runs)
+      medians[name] = directories.map((_, place) => median(times.map((each) => each[place])))
+    }
+    return medians
   }).pipe(Effect.scoped, Effect.withClock(fixedClock), Effect.runPromise)
 
 const newTable = (head, ...aligns) =>

@@ -16,6 +16,7 @@ import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
 import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
 import { knowEventsByMoreNames } from "./migrations/0028_know_events_by_more_names.ts"
 import { fingerprintTranscripts } from "./migrations/0029_fingerprint_transcripts.ts"
+import { indexSeriesByTool } from "./migrations/0030_index_series_by_tool.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -33,6 +34,7 @@ export const migrations = {
   "0027_remember_pruned_calls": rememberPrunedCalls,
   "0028_know_events_by_more_names": knowEventsByMoreNames,
   "0029_fingerprint_transcripts": fingerprintTranscripts,
+  "0030_index_series_by_tool": indexSeriesByTool,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

@@ -1,2 +1,2 @@
 /** The schema version that this program reads and writes: the number of the newest migration. */
-export const latestMigration = 29
+export const latestMigration = 30

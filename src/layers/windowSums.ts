@@ -58,7 +58,8 @@ export const windowSums = (
 
   const { sums, calls, notSummed } = makeSumParts(sql, selection, {
     ofCalls,
-    groupSums: sql`GROUP BY series.id`,
+    // In the order in which an index has the series, so that groups come one after the other.
+    groupSums: column === "tool_name" ? sql`GROUP BY tool_name` : sql`GROUP BY series.id`,
     groupCalls,
   })
   const ofSums = (shown: (sum: CutSum) => Statement.Fragment, sign = plus(sql)) => sql`

@@ -139,11 +139,28 @@ const MOST_TOOLS = 1200
 const PROJECTS = 20
 const SESSION_CALLS = 150
 
+const midnight = END - (END % 86_400_000)
+
+/** Counts the sums there are of the project in hours of a day, the last of which does not belong to them. */
+const hourCounter = (home: string) => {
+  const database = new Database(join(home, "tooltrail.db"), { readonly: true })
+  const count = database
+    .prepare<[ProjectHash, string, string, string], number>(
+      `SELECT count(*) FROM usage_by_hour JOIN usage_series ON id = series_id
+       WHERE project_hash = ? AND day = ? AND hour >= ? AND hour < ?`,
+    )
+    .pluck()
+  const hourOf = (day: string, hour: number) => `${day} ${String(hour).padStart(2, "0")}`
+  return (day: string, first: number, end: number) =>
+    count.get(project, day, hourOf(day, first), hourOf(day, end)) ?? Number.NaN
+}
+
 describe("the work that a question makes", () => {
   it.effect(
     "is bounded by its answer, and does not grow with the number of events",
     () =>
       Effect.gen(function* () {
+        let anyHours = 0
         for (const events of [20_000, 80_000]) {
           // A quarter past, which is as far from where a sum can begin as a time can be.
           yield* TestClock.setTime(END - 15 * 60_000)
@@ -155,8 +172,8 @@ describe("the work that a question makes", () => {
               assert.notMatch(line, /^SCAN (tool_usage_events|usage_by_hour|usage_by_day)\b(?!.*USING)/, name)
             }
             const lengthInDays = Number(/of (\d+) days?$/.exec(name)?.[1] ?? 30)
-            // For whole days, what is left of a day and of an hour, and hours between them.
-            assert.isAtMost(visits.usage_series, 4 * MOST_SERIES, name)
+            // Once for days, once for hours.
+            assert.isAtMost(visits.usage_series, 2 * MOST_SERIES, name)
             assert.isAtMost(visits.usage_by_day, MOST_SERIES * lengthInDays, name)
             // What is left of the hour goes to where the day is cut, so that no other hour is read.
             assert.isAtMost(visits.usage_by_hour, ofHour, name)
@@ -169,16 +186,27 @@ describe("the work that a question makes", () => {
             ofTool.plan.join("\n"),
             /idx_tool_usage_events_tool \(tool_name=\? AND created_at>\? AND created_at<\?\)/,
           )
-          // As many hours as there can be before the next cut of the day.
-          yield* TestClock.setTime(END - 11 * 3_600_000)
-          const atNight = yield* Effect.forEach([1, 2, 3, 5, 7, 30], (length) =>
-            workOf(
+          const hoursBetween = hourCounter(home)
+          for (const hour of Array(24).keys()) {
+            const asked = midnight + (hour + 0.25) * 3_600_000
+            yield* TestClock.setTime(asked)
+            const length = [1, 2, 3, 5, 7, 30][hour % 6] ?? 1
+            const { visits, plan } = yield* workOf(
               home,
               Effect.flatMap(UsageEvents, (store) => store.getUsageSince(project, days(length))),
-            ),
-          )
-          for (const { visits } of atNight) assert.isAtMost(visits.usage_by_hour, MOST_SERIES * 5)
-          assert.isTrue(atNight.some(({ visits }) => visits.usage_by_hour > 0))
+            )
+            // A day is cut every six hours, and the sum of an hour begins at its half.
+            const cut = Math.round((hour + 0.5) / 6) * 6
+            const day = Timestamp.fromEpochMillis(asked - length * 86_400_000).slice(0, 10)
+            const between = cut > hour ? hoursBetween(day, hour, cut) : hoursBetween(day, cut, hour + 1)
+            assert.strictEqual(visits.usage_by_hour, between, `at ${hour}:15`)
+            anyHours += between
+            const ofSeries = plan.filter((line) => line.includes(" series "))
+            assert.isNotEmpty(ofSeries)
+            for (const line of ofSeries) {
+              assert.include(line, "SEARCH series USING COVERING INDEX idx_usage_series_project_tool (project_hash=?")
+            }
+          }
           yield* TestClock.setTime(END - 27 * 60_000)
           const ofAll = UsageEvents.pipe(Effect.flatMap((store) => store.getUsageSince(AllProjects, days(7))))
           const early = yield* workOf(home, ofAll)
@@ -187,6 +215,7 @@ describe("the work that a question makes", () => {
           const { visits } = yield* workOf(home, questions["the most used tools of 90 days"])
           assert.isAbove(visits.usage_by_day, 500, "what is counted is counted")
         }
+        assert.isAbove(anyHours, 50)
       }),
     60_000,
   )
