@@ -95,8 +95,8 @@ export const usageSums = (
         source: sql`usage_series series CROSS JOIN (${daysSince(sql, dayOf(from))}) CROSS JOIN usage_by_hour`,
       })
 
-  const restOfHour = (from: Timestamp) => calls(call, from, endOf(hourOf(from)))
-  const wholeButBegin = (from: Timestamp) => [
+  const restOfFirstHour = calls(call, from, endOf(hourOf(from)))
+  const firstHourLessItsBegin = [
     sums("hour", ofSums(sql`${from}`), sql`day = ${dayOf(from)} AND hour = ${hourOf(from)}`),
     calls(ofCalls(sql`${from}`, minus(sql)), hourOf(from), from),
   ]
@@ -105,7 +105,7 @@ export const usageSums = (
     if (hour !== hourOf(from)) return [calls(call, hour, endOf(hour))]
     const isCutAgain = edges.filter((edge) => hourOf(edge) === hour).length > 1
     const losesLess = Number(from.slice(14, 16)) < 30
-    return isCutAgain || !losesLess ? [restOfHour(from)] : wholeButBegin(from)
+    return losesLess && !isCutAgain ? firstHourLessItsBegin : [restOfFirstHour]
   }
 
   return together(sql, [
