@@ -73,17 +73,18 @@ const homeAt = (directory) =>
 const storeAt = (directory) => Layer.provide(StoreLive({ ...unhurried, whenMissing: "create" }), homeAt(directory))
 
 const DAY = 86_400_000
+const MIDNIGHT = END - (END % DAY)
 /**
  * The present is on the last day of the data. What there is to read beside whole days depends on its time of that day: hours
  * up to the next place where the sum of a day can begin, and single calls up to the next place where that of an hour can.
  */
-let present = END - (END % DAY)
+let present = MIDNIGHT
 const clock = Object.assign(Object.create(Clock.make()), {
   currentTimeMillis: Effect.sync(() => present),
   unsafeCurrentTimeMillis: () => present,
 })
 /** The times of a day, as far from each other as they can be. */
-const timesOfDay = (count) => Array.from({ length: count }, (_, place) => END - (END % DAY) + (place * DAY) / count)
+const timesOfDay = (count) => Array.from({ length: count }, (_, place) => MIDNIGHT + (place * DAY) / count)
 
 const run = (directory, effect) =>
   Effect.runPromise(effect.pipe(Effect.provide(storeAt(directory)), Effect.withClock(clock)))

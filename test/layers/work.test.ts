@@ -22,6 +22,7 @@ import { UsageReports } from "../../src/services/UsageReports.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
+import { readStore } from "../support/store.ts"
 import { toolUse } from "../support/toolUses.ts"
 
 const project = projectHash(0) as ProjectHash
@@ -152,18 +153,17 @@ const SESSION_CALLS = 150
 
 const midnight = END - (END % 86_400_000)
 
-/** Counts the sums there are of the project in hours of a day, the last of which does not belong to them. */
-const hourCounter = (home: string) => {
-  const database = new Database(join(home, "tooltrail.db"), { readonly: true })
-  const count = database
-    .prepare<[ProjectHash, string, string, string], number>(
-      `SELECT count(*) FROM usage_by_hour JOIN usage_series ON id = series_id
-       WHERE project_hash = ? AND day = ? AND hour >= ? AND hour < ?`,
-    )
-    .pluck()
-  const hourOf = (day: string, hour: number) => `${day} ${String(hour).padStart(2, "0")}`
-  return (day: string, first: number, end: number) =>
-    count.get(project, day, hourOf(day, first), hourOf(day, end)) ?? Number.NaN
+/** How many sums there are of the project in hours of a day, the last of which does not belong to them. */
+const countHours = (home: string, day: string, first: number, end: number): number => {
+  const hourAt = (hour: number) => `${day} ${String(hour).padStart(2, "0")}`
+  return readStore(home, (all) =>
+    Number(
+      all(`
+        SELECT count(*) AS hours FROM usage_by_hour JOIN usage_series ON id = series_id
+        WHERE project_hash = '${project}' AND day = '${day}' AND hour >= '${hourAt(first)}' AND hour < '${hourAt(end)}'`)[0]
+        ?.hours,
+    ),
+  )
 }
 
 describe("the work that a question makes", () => {
@@ -197,7 +197,6 @@ describe("the work that a question makes", () => {
             ofTool.plan.join("\n"),
             /idx_tool_usage_events_tool \(tool_name=\? AND created_at>\? AND created_at<\?\)/,
           )
-          const hoursBetween = hourCounter(home)
           for (const hour of Array(24).keys()) {
             const asked = midnight + (hour + 0.25) * 3_600_000
             yield* TestClock.setTime(asked)
@@ -209,7 +208,7 @@ describe("the work that a question makes", () => {
             // A day is cut every six hours, and the sum of an hour begins at its half.
             const cut = Math.round((hour + 0.5) / 6) * 6
             const day = Timestamp.fromEpochMillis(asked - length * 86_400_000).slice(0, 10)
-            const between = cut > hour ? hoursBetween(day, hour, cut) : hoursBetween(day, cut, hour + 1)
+            const between = cut > hour ? countHours(home, day, hour, cut) : countHours(home, day, cut, hour + 1)
             assert.strictEqual(visits.usage_by_hour, between, `at ${hour}:15`)
             anyHours += between
             const ofSeries = plan.filter((line) => line.includes(" series "))
