@@ -1,6 +1,7 @@
 /** Of the batches in which calls are stored, each in a transaction, and so each while hooks wait. */
 export interface BatchLimits {
-  /** Calls of the first batch, of which nobody knows yet how long it takes, and of the smallest. */
+  /** Calls of the first batch, of which nobody knows yet how long it takes. */
+  readonly first: number
   readonly fewest: number
   /** Larger ones write fewer pages a call, and take more memory. */
   readonly most: number
@@ -16,12 +17,12 @@ export interface BatchLimits {
 const BATCH_MILLIS = 160
 export const PAUSE_MILLIS = 60
 
-export const drainBatches: BatchLimits = { fewest: 200, most: 16_000, millis: BATCH_MILLIS }
+export const drainBatches: BatchLimits = { first: 200, fewest: 200, most: 16_000, millis: BATCH_MILLIS }
 
-export const importBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
+export const importBatches: BatchLimits = { first: 4000, fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
 
 /** Of a store that nobody else sees yet. */
-export const draftBatches: BatchLimits = { fewest: 1000, most: 12_000, millis: 100 }
+export const draftBatches: BatchLimits = { first: 4000, fewest: 1000, most: 12_000, millis: 100 }
 
 /** How many calls the next batch takes, after one of `calls` that took `millis`: at most four times as many. */
 export const nextBatchSize = (limits: BatchLimits, calls: number, millis: number): number =>

@@ -109,7 +109,7 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   let waiting = 0
   let read = new Map<string, ReadTranscript>()
 
-  let batchSize = pace.batches.fewest
+  let batchSize = pace.batches.first
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return

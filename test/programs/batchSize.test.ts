@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { nextBatchSize } from "../../src/programs/batchSize.ts"
 
-const limits = { fewest: 100, most: 5000, millis: 50 }
+const limits = { first: 200, fewest: 100, most: 5000, millis: 50 }
 
 describe("the size of the next batch", () => {
   it.each<[string, number, number, number]>([
