@@ -26,6 +26,7 @@ describe("the measurement of many events", () => {
     for (const way of ["plain loop in one transaction", "import into a store", "drainSpool without reading"]) {
       assert.match(stdout, new RegExp(`│ ${way}[^│]*│ +[1-9]\\d* │ +[1-9]\\d*% │`))
     }
+    assert.match(stdout, /calls of a batch, median: [1-9]\d* of an import, [1-9]\d* of a draft/)
     assert.match(stdout, /│ × +│ +\d+\.\d\d │ +\d+\.\d\d │/)
     assert.match(stdout, /│ in all +│ +\d+\.\d │/)
     assert.deepStrictEqual(readdirSync(data).sort(), ["events-1000", "events-10000"])
