@@ -21,7 +21,7 @@ describe("the measurement of many events", () => {
       ["getUsageForSession", 1],
       ["tools", 5],
     ]) {
-      assert.match(stdout, new RegExp(`│ ${question} +│ +\\d+\\.\\d\\d │ +\\d+\\.\\d\\d │ +\\d+\\.\\d │ +≤ ${bar} │`))
+      assert.match(stdout, new RegExp(`│ ${question} +│ +\\d+\\.\\d\\d │ +\\d+\\.\\d\\d │ +\\d+\\.\\d\\d │ +≤ ${bar} │`))
     }
     for (const way of ["plain loop in one transaction", "import into a store", "drainSpool without reading"]) {
       assert.match(stdout, new RegExp(`│ ${way}[^│]*│ +[1-9]\\d* │ +[1-9]\\d*% │`))
