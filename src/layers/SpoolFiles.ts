@@ -97,6 +97,13 @@ export const makeSpool = Effect.gen(function* () {
       )
     }),
 
+    findWaiting: Effect.fn("Spool.findWaiting")((names) =>
+      attempt(
+        `look into ${home.spool}`,
+        () => new Set(names.filter((name) => statSync(pathOf(name), { throwIfNoEntry: false }) !== undefined)),
+      ),
+    ),
+
     remove: Effect.fn("Spool.remove")((names) =>
       attempt(`remove stored calls from the spool ${home.spool}`, () => {
         for (const name of names) unlessMissing(() => unlinkSync(pathOf(name)))

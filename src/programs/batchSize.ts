@@ -17,7 +17,7 @@ export interface BatchLimits {
 const BATCH_MILLIS = 160
 export const PAUSE_MILLIS = 60
 
-export const drainBatches: BatchLimits = { first: 200, fewest: 200, most: 16_000, millis: BATCH_MILLIS }
+export const drainBatches: BatchLimits = { first: 1000, fewest: 200, most: 16_000, millis: BATCH_MILLIS }
 
 export const importBatches: BatchLimits = { first: 4000, fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
 

@@ -79,19 +79,29 @@ interface Batch {
   readonly heldMillis: number
 }
 
-/**
- * Stores spooled calls. They are read under the write lock, and those that have no event with an id are remembered in the same
- * transaction, so that whichever of several drains comes second finds each gone, known or remembered.
- */
-const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArray<string>) {
+/** Reads spooled calls, which takes longer than to store them. What is none is set aside. */
+const readAll = Effect.fn("drainSpool.readAll")(function* (names: ReadonlyArray<string>) {
   const spool = yield* Spool
-  const ledger = yield* DrainLedger
-  const drained = yield* ledger.findDrained(names)
   const calls: Array<NamedCall> = []
-  for (const { name, call } of yield* spool.read(names.filter((name) => !drained.has(name)))) {
+  for (const { name, call } of yield* spool.read(names)) {
     if (Option.isNone(call)) yield* setAside(name, `the spooled call ${name} cannot be read`)
     else calls.push({ name, ...call.value })
   }
+  return calls
+})
+
+/**
+ * Stores spooled calls. Whether they are still there is seen under the write lock, and those that have no event with an id are
+ * remembered in the same transaction: whichever of several drains comes second, after it has read what the first one stores,
+ * finds each gone, known or remembered.
+ */
+const storeAll = Effect.fn("drainSpool.storeAll")(function* (read: ReadonlyArray<NamedCall>) {
+  const spool = yield* Spool
+  const ledger = yield* DrainLedger
+  const names = read.map(({ name }) => name)
+  const drained = yield* ledger.findDrained(names)
+  const waiting = yield* spool.findWaiting(names)
+  const calls = read.filter(({ name }) => waiting.has(name) && !drained.has(name))
   const unknowable = yield* recordAll(calls)
   if (unknowable.length > 0) yield* ledger.remember(unknowable)
   return {
@@ -104,20 +114,20 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (names: ReadonlyArra
 
 /** Stores spooled calls in one transaction, or where the store rejects that, each half by itself, down to the call it rejects. */
 const drainBatch = (
-  names: ReadonlyArray<string>,
+  calls: ReadonlyArray<NamedCall>,
 ): Effect.Effect<Batch, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> =>
-  Effect.map(holdingStore(storeAll(names)), ({ result, heldMillis }) => ({ ...result, heldMillis })).pipe(
+  Effect.map(holdingStore(storeAll(calls)), ({ result, heldMillis }) => ({ ...result, heldMillis })).pipe(
     Effect.catchIf(
       ({ reason }) => reason === "rejected",
       (error) =>
         Effect.gen(function* () {
-          const [name] = names
-          if (names.length === 1 && name !== undefined) {
-            return { stored: 0, settled: [], remembered: [], rejected: [{ name, error }], heldMillis: 0 }
+          const [call] = calls
+          if (calls.length === 1 && call !== undefined) {
+            return { stored: 0, settled: [], remembered: [], rejected: [{ name: call.name, error }], heldMillis: 0 }
           }
-          yield* Effect.logDebug(`${error.message}; ${names.length} spooled calls are stored in two parts`)
-          const older = yield* drainBatch(names.slice(0, names.length >> 1))
-          const younger = yield* drainBatch(names.slice(names.length >> 1))
+          yield* Effect.logDebug(`${error.message}; ${calls.length} spooled calls are stored in two parts`)
+          const older = yield* drainBatch(calls.slice(0, calls.length >> 1))
+          const younger = yield* drainBatch(calls.slice(calls.length >> 1))
           return {
             stored: older.stored + younger.stored,
             settled: [...older.settled, ...younger.settled],
@@ -149,7 +159,7 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const { settled, remembered, rejected, ...done } = yield* drainBatch(batch)
+    const { settled, remembered, rejected, ...done } = yield* drainBatch(yield* readAll(batch))
     size = nextBatchSize(drainBatches, batch.length, done.heldMillis)
     stored += done.stored
     const [first] = rejected
