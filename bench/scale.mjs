@@ -10,7 +10,7 @@ import { generateEvents } from "./scaleData.mjs"
 import { printQuestions, printReports } from "./scaleQuestions.mjs"
 import { printDrains } from "./scaleSpool.mjs"
 import { storeOf } from "./scaleStores.mjs"
-import { printManyEvents, printOneEvent, usesOf } from "./scaleWrites.mjs"
+import { printManyEvents, printOneEvent } from "./scaleWrites.mjs"
 
 const FEWEST = 10_000
 const { values } = parseArgs({
@@ -57,8 +57,8 @@ rmSync(scratch, { recursive: true, force: true })
 mkdirSync(scratch, { recursive: true, mode: 0o700 })
 const events = [...generateEvents(smallSize)]
 await printOneEvent(scratch, events, Math.min(20_000, size))
-const plainRate = await printManyEvents(scratch, small, events, rounds)
-await printDrains(scratch, small, usesOf(events.slice(0, 20_000)), drains, plainRate)
+await printManyEvents(scratch, small, events, rounds)
+await printDrains(scratch, small, events.slice(0, 20_000), drains)
 rmSync(scratch, { recursive: true, force: true })
 
 printBytes(large)

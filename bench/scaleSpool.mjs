@@ -8,6 +8,7 @@ import { drainSpool } from "../dist/lib/programs/drainSpool.js"
 import { Spool } from "../dist/lib/services/Spool.js"
 import { median, newTable, percent, quantile, secondsSince } from "./figures.mjs"
 import { homeAt, INSERT, openPlain, run, tableOf } from "./scaleStores.mjs"
+import { loopOver, usesOf } from "./scaleWrites.mjs"
 
 const writeSpool = (directory, uses) => {
   mkdirSync(join(directory, "spool"), { recursive: true, mode: 0o700 })
@@ -34,6 +35,7 @@ const drain = async (directory, uses) => {
     ...spool,
     list: timed(spool.list),
     read: (names) => timed(spool.read(names)),
+    findWaiting: (names) => timed(spool.findWaiting(names)),
     remove: (names) => timed(spool.remove(names)),
     keepReserve: timed(spool.keepReserve),
   })).pipe(Effect.provide(Layer.provide(SpoolFiles, homeAt(directory))))
@@ -75,23 +77,26 @@ const loopOverFiles = (directory, uses, store) => {
   return took
 }
 
-/** Prints how many calls a second a drain takes, and what share that is of the rate of a plain loop. */
-export const printDrains = async (scratch, store, uses, rounds, plainRate) => {
-  const times = { looped: [], inAll: [], inStore: [] }
+/** Prints how many calls a second a drain stores, and what share that is of what a plain loop does in the same round. */
+export const printDrains = async (scratch, store, events, rounds) => {
+  const uses = usesOf(events)
+  const times = { plain: [], overFiles: [], inAll: [], inStore: [] }
   for (let round = 0; round < rounds; round++) {
+    times.plain.push(loopOver(join(scratch, `plain-${round}.db`), store, events))
     const { inAll, inStore } = await drain(join(scratch, `drained-${round}`), uses)
     times.inAll.push(inAll)
     times.inStore.push(inStore)
-    times.looped.push(loopOverFiles(join(scratch, `emptied-${round}`), uses, store))
+    times.overFiles.push(loopOverFiles(join(scratch, `emptied-${round}`), uses, store))
   }
   const table = newTable([`a spool of ${uses.length} calls, median of ${rounds}`, "a second", "share", "9 in 10 above"])
   for (const [name, label] of [
-    ["looped", "plain loop, which reads and removes its files"],
+    ["plain", "plain loop in one transaction, no files"],
+    ["overFiles", "plain loop, which reads and removes its files"],
     ["inAll", "drainSpool"],
     ["inStore", "drainSpool without reading, decoding and removing"],
   ]) {
     const rates = times[name].map((took) => uses.length / took)
-    const shares = rates.map((rate) => rate / plainRate)
+    const shares = times[name].map((took, round) => times.plain[round] / took)
     table.push([label, median(rates).toFixed(0), percent(median(shares)), percent(quantile(shares, 0.1))])
   }
   console.log(table.toString())
