@@ -159,8 +159,10 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
   for (let from = 0; from < names.length; ) {
     const batch = names.slice(from, from + size)
     from += batch.length
-    const { settled, remembered, rejected, ...done } = yield* drainBatch(yield* readAll(batch))
-    size = nextBatchSize(drainBatches, batch.length, done.heldMillis)
+    const calls = yield* readAll(batch)
+    if (calls.length === 0) continue
+    const { settled, remembered, rejected, ...done } = yield* drainBatch(calls)
+    size = nextBatchSize(drainBatches, calls.length, done.heldMillis)
     stored += done.stored
     const [first] = rejected
     // A store that takes none at all is itself at fault.
