@@ -1,5 +1,6 @@
 import * as Schema from "effect/Schema"
-import type { Timestamp } from "./Timestamp.ts"
+import { fromEpochMillis, type Timestamp, toEpochMillis } from "./Timestamp.ts"
+import { LONGEST_DURATION_MILLIS } from "./toolCallFields.ts"
 
 // What an export of a store is made of, in this order: its header, projects, tools, events and end. Columns are named as in
 // the store; those that later programs add travel along.
@@ -7,10 +8,16 @@ import type { Timestamp } from "./Timestamp.ts"
 /** The version of the format that this program writes, and the newest that it reads. */
 export const TRANSFER_VERSION = 1
 
+/** The 30th of February has the form as well, and is no time that the store would write. */
+const isStoredTime = (text: string): text is Timestamp =>
+  /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text) && fromEpochMillis(toEpochMillis(text as Timestamp)) === text
+
 /** A stored time that a file claims. */
 const StoredTime = Schema.String.pipe(
-  Schema.filter((text): text is Timestamp => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text)),
+  Schema.filter(isStoredTime, { message: () => "is no time like 2026-11-26 13:45:00" }),
 )
+
+const Duration = Schema.Number.pipe(Schema.between(0, LONGEST_DURATION_MILLIS))
 
 const Column = Schema.Union(Schema.String, Schema.Number, Schema.Null)
 const FurtherColumns = Schema.Record({ key: Schema.String, value: Column })
@@ -77,7 +84,7 @@ export const TransferredEvent = Schema.Struct(
     created_at: StoredTime,
     agent: OptionalText,
     tool_use_id: OptionalText,
-    duration_ms: Schema.NullOr(Schema.Number),
+    duration_ms: Schema.NullOr(Duration),
     subagent: OptionalText,
     target: OptionalText,
     server_name: OptionalText,

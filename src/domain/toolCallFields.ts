@@ -3,6 +3,8 @@ import { isObject, type JsonObject } from "./JsonObject.ts"
 /** Longer texts are no names or ids. */
 export const LONGEST_TEXT = 1024
 export const LONGEST_PATH = 4096
+/** A year. Of such durations SQLite can add up more than there are calls: a sum beyond its integers would be an error. */
+export const LONGEST_DURATION_MILLIS = 366 * 86_400_000
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/
@@ -30,7 +32,7 @@ export class OptionalFields {
   wholeMillis(from: JsonObject, field: string): number | null {
     const value = from[field]
     if (value === undefined || value === null) return null
-    if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Math.round(value)
+    if (typeof value === "number" && value >= 0 && value <= LONGEST_DURATION_MILLIS) return Math.round(value)
     this.unusable.push(field)
     return null
   }

@@ -68,6 +68,14 @@ describe("the payload decoder", () => {
     assert.strictEqual(call({ tool_response: "x".repeat(20_000_000) }).toolName, "Bash")
   })
 
+  it.each([
+    [31_622_400_000, 31_622_400_000, []],
+    [31_622_400_001, null, ["duration_ms"]],
+  ])("takes a duration of %i ms for %s", (duration_ms, durationMs, unusable) => {
+    const event = call({ duration_ms })
+    assert.deepStrictEqual([event.durationMs, event.unusableFields], [durationMs, unusable])
+  })
+
   it("takes optional fields that are unusable as absent, and says which", () => {
     const event = call({
       session_id: 7,

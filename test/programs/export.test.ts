@@ -251,6 +251,29 @@ describe("importing exports", () => {
     }),
   )
 
+  it.effect.each([
+    { created_at: "2026-13-01 00:00:00" },
+    { created_at: "2026-02-30 10:00:00" },
+    { created_at: "2026-11-27 24:00:00" },
+    { duration_ms: 9e18 },
+    { duration_ms: -1 },
+  ])("takes no event that cannot be, with %o", (impossible) =>
+    Effect.gen(function* () {
+      const [from, to, file] = [freshHome(), freshHome(), freshFile()]
+      yield* record(from, [toolUse({ usedAt: at(0) }), toolUse({ usedAt: at(1) })])
+      const { text } = yield* exportTo(from, file)
+      let isFirst = true
+      const changed = lines(text).map((line) => {
+        const { event, ...rest } = JSON.parse(line) as { readonly event?: object }
+        if (event === undefined || !isFirst) return line
+        isFirst = false
+        return JSON.stringify({ event: { ...event, ...impossible }, ...rest })
+      })
+      writeFileSync(file, `${changed.join("\n")}\n`)
+      assert.deepInclude(yield* importFrom(to, file), { recorded: 1, broken_lines: 1 })
+    }),
+  )
+
   it.effect("counts and names what it cannot read, takes the rest, and says that a file is cut short", () =>
     Effect.gen(function* () {
       const [from, to, file] = [freshHome(), freshHome(), freshFile()]
