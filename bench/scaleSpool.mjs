@@ -35,7 +35,7 @@ const drain = async (directory, uses) => {
     ...spool,
     list: timed(spool.list),
     read: (names) => timed(spool.read(names)),
-    findWaiting: (names) => timed(spool.findWaiting(names)),
+    findGone: (names) => timed(spool.findGone(names)),
     remove: (names) => timed(spool.remove(names)),
     keepReserve: timed(spool.keepReserve),
   })).pipe(Effect.provide(Layer.provide(SpoolFiles, homeAt(directory))))

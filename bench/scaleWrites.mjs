@@ -6,7 +6,7 @@ import Database from "better-sqlite3"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { StoreDraftLive } from "../dist/lib/layers/StoreDraftSql.js"
-import { draftBatches, importBatches, nextBatchSize } from "../dist/lib/programs/batchSize.js"
+import { draftBatches, FIRST_BATCH, nextBatchSize, storeBatches } from "../dist/lib/programs/batchSize.js"
 import { recordToolUses } from "../dist/lib/programs/recordToolUses.js"
 import { DrainLedger } from "../dist/lib/services/DrainLedger.js"
 import { StoreDraft } from "../dist/lib/services/StoreDraft.js"
@@ -95,7 +95,7 @@ const inBatches = (limits, uses, record) =>
   Effect.gen(function* () {
     const { atomically } = yield* DrainLedger
     const sizes = []
-    let size = limits.first
+    let size = FIRST_BATCH
     for (let from = 0; from < uses.length; ) {
       const batch = uses.slice(from, from + size)
       const [took] = yield* Effect.timed(atomically(record(batch)))
@@ -109,7 +109,7 @@ const inBatches = (limits, uses, record) =>
 // The loop's one COMMIT writes the WAL back; here that is done at every 20,000 pages, and at the end.
 const intoStore = (uses) =>
   Effect.gen(function* () {
-    const sizes = yield* inBatches(importBatches, uses, recordToolUses)
+    const sizes = yield* inBatches(storeBatches, uses, recordToolUses)
     const sql = yield* SqlClient.SqlClient
     yield* sql`PRAGMA wal_checkpoint(PASSIVE)`
     return sizes

@@ -22,14 +22,10 @@ export const makeDrainLedger = Effect.gen(function* () {
         ),
       ),
 
-    findDrained: Effect.fn("DrainLedger.findDrained")(
-      (names) =>
-        Effect.map(
-          // The sign keeps SQLite from going through the names: of drained calls there are few, and mostly none.
-          sql`SELECT spool_name FROM drained_calls WHERE +spool_name IN (${listed(names)})`,
-          (rows) => new Set(rows.map(({ spool_name }) => String(spool_name))),
-        ),
+    getRemembered: sql`SELECT spool_name FROM drained_calls`.pipe(
+      Effect.map((rows) => new Set(rows.map(({ spool_name }) => String(spool_name)))),
       failingTo("look up drained calls"),
+      Effect.withSpan("DrainLedger.getRemembered"),
     ),
 
     remember: Effect.fn("DrainLedger.remember")(

@@ -97,10 +97,10 @@ export const makeSpool = Effect.gen(function* () {
       )
     }),
 
-    findWaiting: Effect.fn("Spool.findWaiting")((names) =>
+    findGone: Effect.fn("Spool.findGone")((names) =>
       attempt(
         `look into ${home.spool}`,
-        () => new Set(names.filter((name) => statSync(pathOf(name), { throwIfNoEntry: false }) !== undefined)),
+        () => new Set(names.filter((name) => statSync(pathOf(name), { throwIfNoEntry: false }) === undefined)),
       ),
     ),
 

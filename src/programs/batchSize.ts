@@ -1,7 +1,8 @@
+/** Calls of a first batch, of which nobody knows yet how long it takes. */
+export const FIRST_BATCH = 8000
+
 /** Of the batches in which calls are stored, each in a transaction, and so each while hooks wait. */
 export interface BatchLimits {
-  /** Calls of the first batch, of which nobody knows yet how long it takes. */
-  readonly first: number
   readonly fewest: number
   /** Larger ones write fewer pages a call, and take more memory. */
   readonly most: number
@@ -17,12 +18,13 @@ export interface BatchLimits {
 const BATCH_MILLIS = 160
 export const PAUSE_MILLIS = 60
 
-export const drainBatches: BatchLimits = { first: 1000, fewest: 200, most: 16_000, millis: BATCH_MILLIS }
-
-export const importBatches: BatchLimits = { first: 4000, fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
+export const storeBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
 
 /** Of a store that nobody else sees yet. */
-export const draftBatches: BatchLimits = { first: 4000, fewest: 1000, most: 12_000, millis: 100 }
+export const draftBatches: BatchLimits = { fewest: 1000, most: 12_000, millis: 100 }
+
+/** How many of the calls that are left a batch of about `size` takes: a rest that is not worth a batch of its own goes with it. */
+export const withRest = (size: number, left: number): number => (left <= 1.1 * size ? left : size)
 
 /** How many calls the next batch takes, after one of `calls` that took `millis`: at most four times as many. */
 export const nextBatchSize = (limits: BatchLimits, calls: number, millis: number): number =>

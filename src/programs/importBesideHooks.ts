@@ -8,13 +8,13 @@ import type { ToolRegistry } from "../services/ToolRegistry.ts"
 import type { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, Transcripts } from "../services/Transcripts.ts"
 import { UsageEvents } from "../services/UsageEvents.ts"
-import { importBatches, PAUSE_MILLIS } from "./batchSize.ts"
+import { PAUSE_MILLIS, storeBatches } from "./batchSize.ts"
 import { type ImportListener, type ImportResult, importTranscripts, type Pace } from "./importTranscripts.ts"
 import { recordToolUses } from "./recordToolUses.ts"
 
 /** Leaves hooks their turn. */
 export const considerate: Pace<UsageEvents | ToolRegistry | Projects> = {
-  batches: importBatches,
+  batches: storeBatches,
   pauseMillis: PAUSE_MILLIS,
   record: (pieces) =>
     Effect.gen(function* () {

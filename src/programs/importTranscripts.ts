@@ -8,7 +8,7 @@ import type { ReadTranscript, TranscriptFile, UnreadableTranscript } from "../do
 import type { DrainLedger } from "../services/DrainLedger.ts"
 import { TranscriptLedger } from "../services/TranscriptLedger.ts"
 import type { FoundTranscripts, TranscriptPart, Transcripts } from "../services/Transcripts.ts"
-import { type BatchLimits, nextBatchSize } from "./batchSize.ts"
+import { type BatchLimits, FIRST_BATCH, nextBatchSize } from "./batchSize.ts"
 import { holdingStore } from "./holdingStore.ts"
 import { readTranscripts } from "./readTranscripts.ts"
 
@@ -109,7 +109,7 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
   let waiting = 0
   let read = new Map<string, ReadTranscript>()
 
-  let batchSize = pace.batches.first
+  let batchSize = FIRST_BATCH
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return

@@ -8,8 +8,8 @@ export class DrainLedger extends Context.Tag("tooltrail/services/DrainLedger")<
   {
     /** Runs all of the effect's writes to the store, or none; only one such effect runs at a time on the machine. */
     readonly atomically: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PersistenceError, R>
-    /** Those of the names that are remembered. */
-    readonly findDrained: (spoolNames: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, PersistenceError>
+    /** The names of them: few, and mostly none. */
+    readonly getRemembered: Effect.Effect<ReadonlySet<string>, PersistenceError>
     readonly remember: (spoolNames: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
     readonly forget: (spoolNames: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
   }

@@ -19,8 +19,8 @@ export class Spool extends Context.Tag("tooltrail/services/Spool")<
     readonly list: Effect.Effect<ReadonlyArray<string>, PersistenceError>
     /** Those that are still there, in the same order. */
     readonly read: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<WaitingCall>, PersistenceError>
-    /** Which of them are still there. */
-    readonly findWaiting: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, PersistenceError>
+    /** Which of them are no longer there. */
+    readonly findGone: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, PersistenceError>
     /** Those that are no longer there do not matter. */
     readonly remove: (names: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
     /** Keeps what cannot be read or stored out of the way, for a person to look at. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { nextBatchSize } from "../../src/programs/batchSize.ts"
+import { nextBatchSize, withRest } from "../../src/programs/batchSize.ts"
 
-const limits = { first: 200, fewest: 100, most: 5000, millis: 50 }
+const limits = { fewest: 100, most: 5000, millis: 50 }
 
 describe("the size of the next batch", () => {
   it.each<[string, number, number, number]>([
@@ -14,5 +14,14 @@ describe("the size of the next batch", () => {
     ["is whole", 1000, 150, 333],
   ])("%s", (_, calls, millis, next) => {
     assert.strictEqual(nextBatchSize(limits, calls, millis), next)
+  })
+
+  it.each<[string, number, number, number]>([
+    ["is as told where more are left", 1000, 5000, 1000],
+    ["is all that are left where they are fewer", 1000, 400, 400],
+    ["has a rest of a tenth as well", 1000, 1100, 1100],
+    ["leaves a larger rest to a batch of its own", 1000, 1101, 1000],
+  ])("%s", (_, size, left, taken) => {
+    assert.strictEqual(withRest(size, left), taken)
   })
 })

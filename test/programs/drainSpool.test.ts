@@ -38,6 +38,14 @@ const manyCalls = (count: number, fields: (place: number) => Partial<ToolUse> = 
     use: toolUse({ sessionId: `session ${place}`, ...fields(place) }),
   }))
 
+const identified = (place: number): Partial<ToolUse> => ({ toolUseId: `toolu_${place}` })
+const rejected = (place: number): Partial<ToolUse> => ({ ...identified(place), toolName: "bad" })
+
+const rejectEventsOf = (sql: SqlClient.SqlClient, toolName: string) =>
+  sql.unsafe(`
+    CREATE TRIGGER no BEFORE INSERT ON tool_usage_events WHEN new.tool_name = '${toolName}'
+    BEGIN SELECT RAISE(ABORT, 'no'); END`)
+
 const waiting = (home: string) => readdirSync(join(home, "spool")).filter((name) => name.endsWith(".json"))
 
 const sessions = Effect.flatMap(SqlClient.SqlClient, (sql) =>
@@ -50,16 +58,25 @@ const aggregate = Effect.flatMap(SqlClient.SqlClient, (sql) =>
 
 const rememberedCalls = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT * FROM drained_calls`)
 
-/** The spool, with what is to happen when so many calls are looked for under the write lock. */
-const watchedSpool = (onLook: (calls: number) => Effect.Effect<void>) =>
-  Effect.map(Spool, (spool) => ({
-    ...spool,
-    findWaiting: (names: ReadonlyArray<string>) =>
-      Effect.zipLeft(
-        spool.findWaiting(names),
-        Effect.suspend(() => onLook(names.length)),
-      ),
-  }))
+/** The spool, with what is to happen under the write lock once so many calls were read. */
+const watchedSpool = (onHold: (calls: number) => Effect.Effect<void>) =>
+  Effect.map(Spool, (spool) => {
+    let read = 0
+    return {
+      ...spool,
+      read: (names: ReadonlyArray<string>) =>
+        Effect.tap(spool.read(names), (calls) =>
+          Effect.sync(() => {
+            read = calls.length
+          }),
+        ),
+      findGone: (names: ReadonlyArray<string>) =>
+        Effect.zipLeft(
+          spool.findGone(names),
+          Effect.suspend(() => onHold(read)),
+        ),
+    }
+  })
 
 const collectLogs = () => {
   const logged: Array<string> = []
@@ -182,26 +199,37 @@ describe("drainSpool", () => {
     }).pipe(Effect.provide(withHome(home)))
   })
 
-  it.effect.each([3, 120])(
-    "counts each of %i calls once that another drain stores between their reading and their storing",
-    (count) => {
-      const home = spoolOf(manyCalls(count))
-      return Effect.gen(function* () {
-        const spool = yield* Spool
-        const context = yield* Effect.context<Effect.Effect.Context<ReturnType<typeof drainSpool>>>()
-        const late = {
-          ...spool,
-          read: (names: ReadonlyArray<string>) =>
-            Effect.zipLeft(spool.read(names), Effect.provide(drainSpool(), context)),
-        }
-        assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, late), 0)
-        assert.lengthOf(yield* sessions, count)
-        assert.strictEqual(yield* aggregate, count)
-        assert.isEmpty(waiting(home))
-        assert.isEmpty(yield* rememberedCalls)
-      }).pipe(Effect.provide(withHome(home)))
-    },
-  )
+  it.effect.each<[string, ReadonlyArray<SpooledCall>]>([
+    ["a few calls without an id", manyCalls(3)],
+    ["many calls without an id", manyCalls(120)],
+    ["many calls with an id", manyCalls(120, identified)],
+    ["many calls, of which some have an id", manyCalls(120, (n) => (n % 2 === 0 ? identified(n) : {}))],
+    ["a few calls with an id whose events are rejected", manyCalls(3, rejected)],
+    ["many calls with an id whose events are rejected", manyCalls(120, rejected)],
+    [
+      "calls with an id whose events are rejected, among many that are owed to the aggregate",
+      manyCalls(120, rejected).map((call, n) => (n % 3 === 0 ? call : { ...call, owed: "aggregate" })),
+    ],
+  ])("counts each of %s once, which another drain stores between their reading and their storing", ([, calls]) => {
+    const home = spoolOf(calls)
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* rejectEventsOf(sql, "bad")
+      const spool = yield* Spool
+      const context = yield* Effect.context<Effect.Effect.Context<ReturnType<typeof drainSpool>>>()
+      const late = {
+        ...spool,
+        read: (names: ReadonlyArray<string>) =>
+          Effect.zipLeft(spool.read(names), Effect.provide(drainSpool(), context)),
+      }
+      yield* Effect.provideService(drainSpool(), Spool, late)
+      const withEvents = calls.filter(({ owed, use }) => owed === "call" && use.toolName !== "bad")
+      assert.lengthOf(yield* sessions, withEvents.length)
+      assert.strictEqual(yield* aggregate, calls.length)
+      assert.isEmpty(waiting(home))
+      assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
 
   it.effect.each([3, 120])("remembers %i calls in the transaction that stores them", (count) => {
     const home = spoolOf(manyCalls(count))
@@ -231,8 +259,7 @@ describe("drainSpool", () => {
       const all = count + 1
       return Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
-        yield* sql`
-        CREATE TRIGGER no BEFORE INSERT ON tool_usage_events WHEN new.tool_name = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`
+        yield* rejectEventsOf(sql, "bad")
         const spool = yield* Spool
         const failure = new PersistenceError({ operation: "remove", reason: "unavailable", cause: "no" })
         for (const _ of [1, 2]) {
@@ -256,15 +283,15 @@ describe("drainSpool", () => {
   )
 
   it.effect("holds the store for about 160 ms at a time, however long a call takes", () => {
-    const home = spoolOf(manyCalls(2500))
+    const home = spoolOf(manyCalls(10_050, identified))
     const sizes: Array<number> = []
     return Effect.gen(function* () {
       const slow = yield* watchedSpool((calls) => {
         sizes.push(calls)
         return TestClock.adjust(calls / 5)
       })
-      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 2500)
-      assert.deepStrictEqual(sizes, [1000, 800, 700])
+      assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 10_050)
+      assert.deepStrictEqual(sizes, [8000, 1000, 1050])
     }).pipe(Effect.provide(withHome(home)))
   })
 
@@ -311,8 +338,7 @@ describe("drainSpool", () => {
     const home = spoolOf(manyCalls(120, (n) => ({ toolName: n === 60 ? "bad" : "Bash" })))
     return Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      yield* sql`
-        CREATE TRIGGER no BEFORE INSERT ON tool_usage_events WHEN new.tool_name = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`
+      yield* rejectEventsOf(sql, "bad")
       assert.strictEqual(yield* drainSpool(), 120)
       assert.lengthOf(yield* sessions, 119)
       assert.strictEqual(yield* aggregate, 120)
