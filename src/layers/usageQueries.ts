@@ -16,6 +16,9 @@ import { failingTo } from "./failingTo.ts"
 import { needsDetailOf, readSessionPruned } from "./prunedDetail.ts"
 import { windowSums } from "./windowSums.ts"
 
+/** So many calls of each project are looked at for one that tells how new the newest session is. */
+const NEAR = 10
+
 /** The questions that `UsageEvents` answers. */
 export const makeUsageQueries = (
   sql: SqlClient.SqlClient,
@@ -87,8 +90,14 @@ export const makeUsageQueries = (
   const newestSession = SqlSchema.findOne({
     Request: Schema.Void,
     Result: Schema.Struct({ session_id: Schema.String }),
+    // In a project without sessions all calls would be looked at; those that are older than one that has a session need not be.
     execute: () => sql`
-      SELECT session_id FROM ${newestOfEach(1, sql`session_id IS NOT NULL`)}
+      WITH near AS (
+        SELECT max(created_at) AS session_at FROM ${newestOfEach(NEAR, sql`1`)} AND session_id IS NOT NULL)
+      SELECT session_id FROM near CROSS JOIN ${newestOfEach(
+        1,
+        sql`session_id IS NOT NULL AND newest.created_at >= coalesce(session_at, '')`,
+      )}
       ORDER BY created_at DESC, id DESC LIMIT 1`,
   })
 
@@ -98,11 +107,14 @@ export const makeUsageQueries = (
     execute: ({ agent, since }) => sql`
       SELECT
         (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
-        nullif(max(
-          coalesce((SELECT max(created_at) FROM ${newestOfEach(1, sql`agent = ${agent}`)}), ''),
-          coalesce((
-            SELECT max((SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day DESC LIMIT 1))
-            FROM usage_series WHERE agent = ${agent} AND (SELECT pruned_before FROM rollup_state) IS NOT NULL), '')), '') AS last_call`,
+        (SELECT max(last) FROM (
+          SELECT (SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day DESC LIMIT 1) AS last
+          FROM usage_series WHERE agent = ${agent}
+          UNION ALL
+          SELECT max(created_at) FROM rollup_state CROSS JOIN tool_usage_events WHERE id > rolled_to AND +agent = ${agent}
+          UNION ALL
+          SELECT max(created_at) FROM rollup_state CROSS JOIN ${newestOfEach(1, sql`agent = ${agent}`)}
+            AND filled_to < fill_until)) AS last_call`,
   })
 
   const newest = SqlSchema.findAll({

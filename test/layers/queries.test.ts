@@ -11,11 +11,13 @@ import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { rollUpRecent } from "../../src/layers/addToRollups.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordOrCreate, recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { Projects } from "../../src/services/Projects.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
+import { UsageRollups } from "../../src/services/UsageRollups.ts"
 import { projectA, projectB, toolUse, toolUses } from "../support/toolUses.ts"
 
 const recordAll = (uses: ReadonlyArray<ToolUse>) => Effect.forEach(uses, recordToolUse, { discard: true })
@@ -203,6 +205,57 @@ describe("the queries", () => {
       ])
       assert.deepStrictEqual(yield* events.getActivity("claude-code", ago(1000)), { calls: 1, last_call: ago(1000) })
       assert.deepStrictEqual(yield* events.getActivity("claude-code", ago(0)), { calls: 0, last_call: ago(1000) })
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
+  it("know an agent's last call and the newest session as a fold of the calls does, whatever the sums hold yet", () =>
+    fc.assert(
+      fc.asyncProperty(
+        toolUses(noon, 20),
+        fc.array(fc.constantFrom("claude-code", "another"), { minLength: 60, maxLength: 60 }),
+        fc.nat(60),
+        fc.constantFrom("added", "half added", "not added"),
+        (calls, agents, early, state) =>
+          Effect.gen(function* () {
+            const uses = calls.map((call, place) => ({ ...call, toolUseId: null, agent: agents[place] ?? "another" }))
+            const sql = yield* SqlClient.SqlClient
+            const { reset, fillStep } = yield* UsageRollups
+            yield* recordAll(uses.slice(0, early))
+            if (state === "added") yield* rollUpRecent(sql)
+            else yield* reset
+            if (state === "half added") yield* fillStep(Math.ceil(early / 2))
+            yield* recordAll(uses.slice(early))
+            const events = yield* UsageEvents
+            const newest = (of: ReadonlyArray<ToolUse>) =>
+              of.reduce<ToolUse | undefined>(
+                (best, use) => (use.usedAt >= (best?.usedAt ?? "") ? use : best),
+                undefined,
+              )
+            for (const agent of ["claude-code", "another", "a third"]) {
+              const expected = newest(uses.filter((use) => use.agent === agent))?.usedAt ?? null
+              assert.strictEqual((yield* events.getActivity(agent, ago(0))).last_call, expected)
+            }
+            assert.strictEqual(
+              Option.getOrNull(yield* events.getNewestSession),
+              newest(uses.filter((use) => use.sessionId !== null))?.sessionId ?? null,
+            )
+          }).pipe(Effect.provide(StoreMemory), Effect.runPromise),
+      ),
+      { numRuns: 60 },
+    ))
+
+  it.effect("the newest session is found behind any number of calls without one", () =>
+    Effect.gen(function* () {
+      const { getNewestSession } = yield* UsageEvents
+      yield* recordToolUse(toolUse({ sessionId: "far behind", usedAt: ago(90_000) }))
+      yield* recordAll(
+        Array.from({ length: 40 }, (_, place) => toolUse({ sessionId: null, usedAt: ago(place * 1000) })),
+      )
+      assert.deepStrictEqual(yield* getNewestSession, Option.some("far behind"))
+      yield* recordToolUse(toolUse({ sessionId: "near", projectHash: projectB.hash, usedAt: ago(95_000) }))
+      assert.deepStrictEqual(yield* getNewestSession, Option.some("far behind"))
+      yield* recordToolUse(toolUse({ sessionId: "nearer", projectHash: projectB.hash, usedAt: ago(90_000) }))
+      assert.deepStrictEqual(yield* getNewestSession, Option.some("nearer"))
     }).pipe(Effect.provide(StoreMemory)),
   )
 

@@ -12,6 +12,7 @@ import { END, generateEvents, projectHash, toolName } from "../../bench/scaleDat
 import { AllProjects, type ProjectHash } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import type { ToolUse } from "../../src/domain/ToolUse.ts"
 import { type Store, StoreLive } from "../../src/layers/Store.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
@@ -31,8 +32,8 @@ const days = (amount: number): TimeWindow => ({ amount, unit: "days" })
 const storeAt = (home: string) =>
   Layer.provide(StoreLive({ busyTimeoutMillis: 100, checkpointPages: 1000, whenMissing: "create" }), homeAt(home))
 
-/** A store of generated calls, as the benchmark has them. */
-const storeOf = (events: number) =>
+/** A store of generated calls, as the benchmark has them, but for some fields. */
+const storeOf = (events: number, fields: (project: string) => Partial<ToolUse> = () => ({})) =>
   Effect.gen(function* () {
     const home = temporaryFolder()
     const uses = [...generateEvents(events)].map((event) =>
@@ -47,6 +48,7 @@ const storeOf = (events: number) =>
         toolUseId: event.id,
         durationMs: event.duration,
         subagent: event.subagent,
+        ...fields(event.project),
       }),
     )
     yield* Effect.flatMap(DrainLedger, ({ atomically }) => atomically(recordToolUses(uses))).pipe(
@@ -143,6 +145,8 @@ const questions = {
   ),
   "the tools in scope": ToolRegistry.pipe(Effect.flatMap((registry) => registry.getAvailableForSession(project))),
 } satisfies Record<string, Effect.Effect<unknown, { readonly message: string } | SqlError.SqlError, Store>>
+
+const newestSession = Effect.flatMap(UsageEvents, (store) => store.getNewestSession)
 
 /** Of one project there are at most so many: 60 tools, each by the main agent and by a subagent. */
 const MOST_SERIES = 120
@@ -241,13 +245,40 @@ describe("the work that a question makes", () => {
           const dayAgo = Timestamp.fromEpochMillis(END - 86_400_000)
           const asked: ReadonlyArray<readonly [Effect.Effect<unknown, unknown, Store>, atMost: number]> = [
             [Effect.flatMap(UsageEvents, (store) => store.getNewest(AllProjects, 20)), PROJECTS * 2 * (20 + 2)],
-            [Effect.flatMap(UsageEvents, (store) => store.getNewestSession), PROJECTS * 5],
-            [Effect.flatMap(UsageEvents, (store) => store.getActivity("claude-code", dayAgo)), ofDay + PROJECTS * 6],
+            [newestSession, PROJECTS * 25],
+            [
+              Effect.flatMap(UsageEvents, (store) => store.getActivity("claude-code", dayAgo)),
+              ofDay + PROJECTS * 2 + 128,
+            ],
             [Effect.flatMap(UsageReports, (store) => store.getReport("tool", AllProjects, days(1))), 3 * ofDay + 200],
           ]
           for (const [place, [question, atMost]] of asked.entries()) {
             const { visits } = yield* workOf(home, question)
             assert.isAtMost(visits.tool_usage_events, atMost, `question ${place} of ${events} events`)
+          }
+        }
+      }),
+    60_000,
+  )
+
+  it.effect(
+    "is no more where the calls of a project are of another agent, or without a session",
+    () =>
+      Effect.gen(function* () {
+        for (const events of [20_000, 80_000]) {
+          yield* TestClock.setTime(END)
+          const home = yield* storeOf(events, (of) =>
+            of === project ? { sessionId: null } : of === projectHash(1) ? { agent: "another" } : {},
+          )
+          assert.isAtMost((yield* workOf(home, newestSession)).visits.tool_usage_events, PROJECTS * 25)
+          for (const agent of ["claude-code", "another", "a third"]) {
+            const lastCall = Effect.flatMap(UsageEvents, (store) =>
+              store.getActivity(agent, Timestamp.fromEpochMillis(END)),
+            )
+            const { visits } = yield* workOf(home, lastCall)
+            assert.isAtMost(visits.tool_usage_events, PROJECTS * 2 + 128, `${agent} of ${events} events`)
+            assert.isAtMost(visits.usage_series, MOST_SERIES * PROJECTS)
+            assert.isAtMost(visits.usage_by_day, MOST_SERIES * PROJECTS)
           }
         }
       }),
