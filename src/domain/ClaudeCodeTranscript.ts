@@ -5,7 +5,14 @@ import type { Project } from "./Project.ts"
 import * as Timestamp from "./Timestamp.ts"
 import { extractServerName } from "./ToolName.ts"
 import type { FailureKind, ToolUse } from "./ToolUse.ts"
-import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "./toolCallFields.ts"
+import {
+  LONGEST_DURATION_MILLIS,
+  LONGEST_PATH,
+  LONGEST_TEXT,
+  OptionalFields,
+  targetOf,
+  textProblem,
+} from "./toolCallFields.ts"
 
 /** A tool call that an entry asks for. */
 export interface RequestedCall {
@@ -107,6 +114,13 @@ export interface TranscriptCall {
   readonly durationMs: number | null
   /** The working folder of the first entry of its session in this transcript. */
   readonly sessionStart: string | null
+}
+
+/** Null where a time is not known, or where they cannot be those of one call. */
+const durationBetween = (begun: number | null, ended: number | null): number | null => {
+  if (begun === null || ended === null) return null
+  const millis = ended - begun
+  return millis >= 0 && millis <= LONGEST_DURATION_MILLIS ? millis : null
 }
 
 const MILLIS_PER_DAY = 86_400_000
@@ -235,7 +249,7 @@ export class TranscriptFollower {
       const usedAt = millis ?? call?.millis ?? null
       if (call === undefined || usedAt === null) continue
       this.#end(toolUseId)
-      const durationMs = millis === null || call.millis === null || millis < call.millis ? null : millis - call.millis
+      const durationMs = durationBetween(call.millis, millis)
       const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
       finished.push({ call, failureKind, millis: usedAt, durationMs, sessionStart })
     }

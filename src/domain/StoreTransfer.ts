@@ -17,7 +17,12 @@ const StoredTime = Schema.String.pipe(
   Schema.filter(isStoredTime, { message: () => "is no time like 2026-11-26 13:45:00" }),
 )
 
-const Duration = Schema.Number.pipe(Schema.between(0, LONGEST_DURATION_MILLIS))
+/** Whole milliseconds, as the hook takes them: sums of others would depend on the order in which they are added. */
+const Duration = Schema.transform(Schema.Number.pipe(Schema.between(0, LONGEST_DURATION_MILLIS)), Schema.Int, {
+  strict: true,
+  decode: Math.round,
+  encode: (millis) => millis,
+})
 
 const Column = Schema.Union(Schema.String, Schema.Number, Schema.Null)
 const FurtherColumns = Schema.Record({ key: Schema.String, value: Column })

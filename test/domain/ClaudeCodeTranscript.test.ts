@@ -8,6 +8,7 @@ import {
   toToolUse,
 } from "../../src/domain/ClaudeCodeTranscript.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
+import { LONGEST_DURATION_MILLIS } from "../../src/domain/toolCallFields.ts"
 import { callLine, type EntryFields, resultLine, textLine } from "../support/transcripts.ts"
 
 const decode = (line: string) => decodeEntry(JSON.parse(line))
@@ -141,12 +142,16 @@ describe("a transcript", () => {
     )
   })
 
-  it("leaves out a duration that would be negative, and a time that is none", () => {
-    const [backwards, timeless] = follow([
+  it("leaves out a duration that would be negative, or longer than a year, and a time that is none", () => {
+    const [backwards, timeless, endless, longest] = follow([
       callLine("a", { millis: 5000 }),
       resultLine("a", { millis: 4000 }),
       callLine("b", { millis: 9000 }),
       resultLine("b", { more: { timestamp: "yesterday" } }),
+      callLine("c", { millis: 0 }),
+      resultLine("c", { millis: LONGEST_DURATION_MILLIS + 1 }),
+      callLine("d", { millis: 0 }),
+      resultLine("d", { millis: LONGEST_DURATION_MILLIS }),
     ])
     assert.deepInclude(backwards, {
       durationMs: null,
@@ -154,6 +159,8 @@ describe("a transcript", () => {
       usedAt: Timestamp.fromEpochMillis(4000),
     })
     assert.deepInclude(timeless, { durationMs: null, usedAt: Timestamp.fromEpochMillis(9000) })
+    assert.deepInclude(endless, { durationMs: null, durationIsEstimated: false })
+    assert.deepInclude(longest, { durationMs: LONGEST_DURATION_MILLIS, durationIsEstimated: true })
   })
 
   it("writes times as everything else does", () => {

@@ -274,6 +274,17 @@ describe("importing exports", () => {
     }),
   )
 
+  it.effect("takes durations to the millisecond", () =>
+    Effect.gen(function* () {
+      const [from, to, file] = [freshHome(), freshHome(), freshFile()]
+      yield* record(from, [toolUse({ usedAt: at(0), durationMs: 7 })])
+      const { text } = yield* exportTo(from, file)
+      writeFileSync(file, text.replace('"duration_ms":7', '"duration_ms":7.6'))
+      assert.deepInclude(yield* importFrom(to, file), { recorded: 1, broken_lines: 0 })
+      assert.deepStrictEqual(yield* query(to, "SELECT duration_ms FROM tool_usage_events"), [{ duration_ms: 8 }])
+    }),
+  )
+
   it.effect("counts and names what it cannot read, takes the rest, and says that a file is cut short", () =>
     Effect.gen(function* () {
       const [from, to, file] = [freshHome(), freshHome(), freshFile()]
