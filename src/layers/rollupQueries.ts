@@ -8,7 +8,7 @@ import type { UsageRollups } from "../services/UsageRollups.ts"
 import { rollUpAgain, rollUpRecent } from "./addToRollups.ts"
 import { failingTo } from "./failingTo.ts"
 import { isAdded, isOfSeries, sharesOfAll } from "./rollupStatements.ts"
-import { bucketColumns, byDay, byHour, type Period } from "./rollupTables.ts"
+import { byDay, byHour, type Period } from "./rollupTables.ts"
 import { withImmediateTransaction } from "./withImmediateTransaction.ts"
 
 /** Bounds how long a step holds the write lock; a hook may be waiting for it. */
@@ -55,17 +55,16 @@ export const makeRollupQueries = (sql: SqlClient.SqlClient): Context.Tag.Service
   // The sums and what the events fold to, put together and sorted: a full join would compare each with each.
   const driftOf = (period: Period) => {
     const { table, name, characters, sums } = period
-    const checked = sums.filter((column) => !bucketColumns.includes(column))
-    const isOff = sql.or([...checked, "last_used"].map((column) => sql`${kept(column)} IS NOT ${expected(column)}`))
+    const isOff = sql.or([...sums, "last_used"].map((column) => sql`${kept(column)} IS NOT ${expected(column)}`))
     return sql`
       SELECT period, tool_name, project_hash, ${kept("uses")} AS uses, coalesce(${expected("uses")}, 0) AS expected_uses
       FROM (
         SELECT true AS is_sum, series_id, tool_name, project_hash, ${sql(name)} AS period, last_used,
-          ${sql.csv(checked.map((column) => sql`${sql(column)}`))}
+          ${sql.csv(sums.map((column) => sql`${sql(column)}`))}
         FROM ${sql(table)} JOIN usage_series ON id = series_id
         UNION ALL
         SELECT false, s.id, e.tool_name, e.project_hash, substr(e.created_at, 1, ${characters}) AS period, max(e.created_at),
-          ${sql.literal(sharesOfAll(period, "e", checked).join(", "))}
+          ${sql.literal(sharesOfAll(period, "e").join(", "))}
         FROM rollup_state CROSS JOIN tool_usage_events e LEFT JOIN usage_series s ON ${sql.literal(isOfSeries("e"))}
         WHERE ${sql.literal(isAdded("e.id"))}
         GROUP BY s.id, e.tool_name, e.project_hash, 5)

@@ -62,10 +62,10 @@ const shares = (period: Period, call: string): ReadonlyArray<string> => {
   return period.sums.map((column) => `coalesce(${counted[column] ?? `${call}.duration_ms`}, 0)`)
 }
 
-/** What many calls add to some of the sums, which SQLite has sooner than the sums of their shares. */
-export const sharesOfAll = (period: Period, call: string, sums = period.sums): ReadonlyArray<string> => {
+/** What many calls add to each of the sums, which SQLite has sooner than the sums of their shares. */
+export const sharesOfAll = (period: Period, call: string): ReadonlyArray<string> => {
   const counted = conditions(period, call)
-  return sums.map((column) =>
+  return period.sums.map((column) =>
     column in counted ? `count(*) FILTER (WHERE ${counted[column]})` : `coalesce(sum(${call}.duration_ms), 0)`,
   )
 }

@@ -1,4 +1,5 @@
 import * as SqlClient from "@effect/sql/SqlClient"
+import type * as Statement from "@effect/sql/Statement"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,7 +11,7 @@ import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { rollUpRecent } from "../../src/layers/addToRollups.ts"
-import { bucketColumns } from "../../src/layers/rollupTables.ts"
+import { bucketColumns, periods } from "../../src/layers/rollupTables.ts"
 import { StoreMemory } from "../../src/layers/Store.ts"
 import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
@@ -248,6 +249,20 @@ describe("the sums by day and hour", () => {
       const [uses] = fc.sample(fc.array(toolUses(now, 3), { minLength: 5 }), { numRuns: 1, seed: 1 })
       yield* Effect.forEach((uses ?? []).flat(), recordToolUse, { discard: true })
       yield* rollUpRecent(sql)
+      assert.deepStrictEqual(yield* rollups.findDrift, [])
+      for (const { table, sums } of periods) {
+        for (const column of [...sums, "last_used"]) {
+          const [row] =
+            yield* sql`SELECT series_id, ${sql(column)} AS kept FROM ${sql(table)} ORDER BY last_used LIMIT 1`
+          const ofRow = sql`series_id = ${row?.series_id} AND last_used = (SELECT min(last_used) FROM ${sql(table)})`
+          const changed = column === "last_used" ? "0001" : Number(row?.kept) + 1
+          const set = (value: unknown, where: Statement.Fragment) =>
+            sql`UPDATE ${sql(table)} SET ${sql(column)} = ${value} WHERE ${where}`
+          yield* set(changed, ofRow)
+          assert.lengthOf(yield* rollups.findDrift, 1, `${table}.${column}`)
+          yield* set(row?.kept, column === "last_used" ? sql`last_used = '0001'` : ofRow)
+        }
+      }
       assert.deepStrictEqual(yield* rollups.findDrift, [])
       yield* sql`UPDATE usage_by_day SET uses = uses + 1 WHERE series_id = 1`
       yield* sql`DELETE FROM usage_by_hour WHERE series_id = 2`
