@@ -9,7 +9,7 @@ import { recordToolUse } from "../../src/programs/recordToolUse.ts"
 import { recordToolUses } from "../../src/programs/recordToolUses.ts"
 import { DrainLedger } from "../../src/services/DrainLedger.ts"
 import { UsageRollups } from "../../src/services/UsageRollups.ts"
-import { toolUse, toolUses } from "../support/toolUses.ts"
+import { sometimesIdentified, toolUse, toolUses } from "../support/toolUses.ts"
 
 const stored = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -50,7 +50,7 @@ describe("recordToolUses", () => {
     const sources = fc.constantFrom("hook" as const, "transcript" as const)
     const agents = fc.constantFrom("claude-code", "codex")
     const arriving = fc
-      .tuple(toolUses(1e12, 30), fc.array(fc.tuple(fc.nat(), servers, sources, agents)))
+      .tuple(sometimesIdentified(toolUses(1e12, 30)), fc.array(fc.tuple(fc.nat(), servers, sources, agents)))
       .map(([uses, repeats]) => [
         ...uses,
         ...repeats.flatMap(([n, serverName, source, agent]) => {

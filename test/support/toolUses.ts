@@ -28,6 +28,14 @@ export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
 
 const DAY = 86_400_000
 
+/** In about half of the runs each call has an id: one without keeps all that are recorded together from bulk statements. */
+export const sometimesIdentified = (arbitrary: fc.Arbitrary<ReadonlyArray<ToolUse>>) =>
+  fc
+    .tuple(arbitrary, fc.boolean())
+    .map(([uses, areIdentified]) =>
+      areIdentified ? uses.map((use, n) => ({ ...use, toolUseId: use.toolUseId ?? `toolu_of_its_own_${n}` })) : uses,
+    )
+
 /** Calls of few tools, sessions, projects and ids, so that they meet; within `days` before `now` (epoch milliseconds). */
 export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<ToolUse>> =>
   fc.array(
