@@ -1,9 +1,12 @@
 // What questions take of two stores that are asked the same in turn, in process.
+import { deepStrictEqual } from "node:assert/strict"
+import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AllProjects } from "../dist/lib/domain/Project.js"
+import { fromEpochMillis } from "../dist/lib/domain/Timestamp.js"
 import { ToolRegistry } from "../dist/lib/services/ToolRegistry.js"
 import { UsageEvents } from "../dist/lib/services/UsageEvents.js"
 import { UsageReports } from "../dist/lib/services/UsageReports.js"
@@ -49,13 +52,33 @@ const bars = [1, 2, 3, 5, 1, 1, 5]
 
 const month = { amount: 30, unit: "days" }
 
+/** The most used tools of a month, from the events alone. Fails where the sums answer anything else. */
+const plainUsage = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { getUsageSince } = yield* UsageEvents
+  const plain = Effect.suspend(
+    () => sql`
+      SELECT tool_name, count(*) AS usage_count,
+        sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures, max(created_at) AS last_used
+      FROM tool_usage_events
+      WHERE project_hash = ${project} AND created_at >= ${fromEpochMillis(present - month.amount * DAY)}
+      GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
+  )
+  deepStrictEqual(yield* getUsageSince(project, month), yield* plain)
+  return plain
+})
+
 /** What tells medians, sessions and neighbours as well, which only the calls of the window know. */
-const reports = Effect.map(UsageReports, ({ getReport, getToolReport }) => ({
-  "top, one project": getReport("tool", project, month),
-  "top, all projects": getReport("tool", AllProjects, month),
-  "top --by server, all projects": getReport("server", AllProjects, month),
-  "tool, all projects": getToolReport(tool, AllProjects, month),
-}))
+const reports = Effect.gen(function* () {
+  const { getReport, getToolReport } = yield* UsageReports
+  return {
+    "top, one project": getReport("tool", project, month),
+    "top, all projects": getReport("tool", AllProjects, month),
+    "top --by server, all projects": getReport("server", AllProjects, month),
+    "tool, all projects": getToolReport(tool, AllProjects, month),
+    "getUsageSince as plain SQL over the events": yield* plainUsage,
+  }
+})
 
 /** What each question takes in stores of two folders, which are asked in turn at each time of a day, each twice. */
 const timings = (directories, questions, warmUpRuns, runs) =>

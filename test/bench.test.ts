@@ -26,6 +26,7 @@ describe("the measurement of many events", () => {
         new RegExp(`│ ${question} +│ +\\d+\\.\\d\\d │ +\\d+\\.\\d\\d │ +\\d+\\.\\d\\d │ +≤ ${bar} │`),
       )
     }
+    assert.match(stdout, /│ getUsageSince as plain SQL over the events +│ +\d+ │ +\d+ │/)
     for (const way of ["plain loop in one transaction", "import into a store", "import into a new store"]) {
       assert.match(stdout, new RegExp(`│ ${way}[^│]*│ +[1-9]\\d* │ +[1-9]\\d* │ +[1-9]\\d*% │`))
     }

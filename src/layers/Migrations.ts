@@ -17,6 +17,7 @@ import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
 import { knowEventsByMoreNames } from "./migrations/0028_know_events_by_more_names.ts"
 import { fingerprintTranscripts } from "./migrations/0029_fingerprint_transcripts.ts"
 import { indexSeriesByTool } from "./migrations/0030_index_series_by_tool.ts"
+import { dropIndexOfProjects } from "./migrations/0031_drop_index_of_projects.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
@@ -35,6 +36,7 @@ export const migrations = {
   "0028_know_events_by_more_names": knowEventsByMoreNames,
   "0029_fingerprint_transcripts": fingerprintTranscripts,
   "0030_index_series_by_tool": indexSeriesByTool,
+  "0031_drop_index_of_projects": dropIndexOfProjects,
 }
 
 /** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */

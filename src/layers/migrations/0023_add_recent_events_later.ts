@@ -1,7 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 
-/** Until now each event was added to the sums when it came. The next migration makes the triggers that keep them. */
+/** Until now each event was added to the sums when it came. A later migration makes the triggers that keep them. */
 export const addRecentEventsLater = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`ALTER TABLE rollup_state ADD COLUMN rolled_to INTEGER NOT NULL DEFAULT 0`
