@@ -40,28 +40,27 @@ const recordOne = ({ name, owed, use }: NamedCall): Recording =>
 interface Run {
   readonly calls: ReadonlyArray<NamedCall>
   readonly inBulk: boolean
+  /** Those that the store may not know again once they are recorded: one by one, an event that is rejected is left out. */
+  readonly perhapsUnknowable: ReadonlyArray<NamedCall>
+}
+
+const toRun = (calls: Arr.NonEmptyReadonlyArray<NamedCall>): Run => {
+  const inBulk = calls[0].owed === "call" && calls.length >= WORTH_BULK
+  return { calls, inBulk, perhapsUnknowable: inBulk ? calls.filter(({ use }) => use.toolUseId === null) : calls }
 }
 
 const runsOf = (calls: ReadonlyArray<NamedCall>): ReadonlyArray<Run> =>
-  Arr.isNonEmptyReadonlyArray(calls)
-    ? Arr.groupWith(calls, (one, other) => one.owed === other.owed).map((run) => ({
-        calls: run,
-        inBulk: run[0].owed === "call" && run.length >= WORTH_BULK,
-      }))
-    : []
+  Arr.isNonEmptyReadonlyArray(calls) ? Arr.groupWith(calls, (one, other) => one.owed === other.owed).map(toRun) : []
 
-const withoutId = ({ calls }: Run) => calls.filter(({ use }) => use.toolUseId === null)
+const recordRun = ({ calls, inBulk, perhapsUnknowable }: Run): Recording =>
+  inBulk
+    ? Effect.as(recordToolUses(calls.map(({ use }) => use)), namesOf(perhapsUnknowable))
+    : Effect.map(Effect.forEach(calls, recordOne), Arr.flatten)
 
-const recordRun = (run: Run): Recording =>
-  run.inBulk
-    ? Effect.as(
-        recordToolUses(run.calls.map(({ use }) => use)),
-        withoutId(run).map(({ name }) => name),
-      )
-    : Effect.map(Effect.forEach(run.calls, recordOne), Arr.flatten)
+const namesOf = (calls: ReadonlyArray<NamedCall>) => calls.map(({ name }) => name)
 
-/** Those that the store may not know again once they are recorded: one by one, an event that is rejected is left out. */
-const perhapsUnknowable = (run: Run) => (run.inBulk ? withoutId(run) : run.calls)
+const without = (calls: ReadonlyArray<NamedCall>, names: ReadonlySet<string>) =>
+  names.size === 0 ? calls : calls.filter(({ name }) => !names.has(name))
 
 const setAside = Effect.fn("drainSpool.setAside")(function* (name: string, reason: string) {
   const spool = yield* Spool
@@ -77,9 +76,7 @@ interface Rejected {
 interface Batch {
   /** How many calls it stored. */
   readonly stored: number
-  /** The names of what the store holds now and the spool need not keep. */
-  readonly settled: ReadonlyArray<string>
-  /** Those of them that it remembers by name. */
+  /** The names that it remembers them by. */
   readonly remembered: ReadonlyArray<string>
   readonly rejected: ReadonlyArray<Rejected>
   /** How long the store was held for it. */
@@ -107,18 +104,18 @@ const storeAll = Effect.fn("drainSpool.storeAll")(function* (read: ReadonlyArray
   const spool = yield* Spool
   const ledger = yield* DrainLedger
   const remembered = yield* ledger.getRemembered
-  const [waiting, drained] = Arr.partition(read, ({ name }) => remembered.has(name))
-  const runs = runsOf(waiting)
-  const gone = yield* spool.findGone(runs.flatMap(perhapsUnknowable).map(({ name }) => name))
-  const left = runs.map(({ calls, inBulk }) => ({ calls: calls.filter(({ name }) => !gone.has(name)), inBulk }))
+  const runs = runsOf(without(read, remembered))
+  const gone = yield* spool.findGone(runs.flatMap(({ perhapsUnknowable }) => namesOf(perhapsUnknowable)))
+  const left = runs.map(({ calls, inBulk, perhapsUnknowable }) => ({
+    calls: without(calls, gone),
+    inBulk,
+    perhapsUnknowable: without(perhapsUnknowable, gone),
+  }))
   const unknowable = Arr.flatten(yield* Effect.forEach(left, recordRun))
   if (unknowable.length > 0) yield* ledger.remember(unknowable)
-  const drainedNames = drained.map(({ name }) => name)
-  const storedNames = left.flatMap(({ calls }) => calls.map(({ name }) => name))
   return {
-    stored: storedNames.length,
-    settled: [...drainedNames, ...storedNames],
-    remembered: [...drainedNames, ...unknowable],
+    stored: left.reduce((sum, { calls }) => sum + calls.length, 0),
+    remembered: [...namesOf(read.filter(({ name }) => remembered.has(name))), ...unknowable],
     rejected: [],
   }
 })
@@ -134,14 +131,13 @@ const drainBatch = (
         Effect.gen(function* () {
           const [call] = calls
           if (calls.length === 1 && call !== undefined) {
-            return { stored: 0, settled: [], remembered: [], rejected: [{ name: call.name, error }], heldMillis: 0 }
+            return { stored: 0, remembered: [], rejected: [{ name: call.name, error }], heldMillis: 0 }
           }
           yield* Effect.logDebug(`${error.message}; ${calls.length} spooled calls are stored in two parts`)
           const older = yield* drainBatch(calls.slice(0, calls.length >> 1))
           const younger = yield* drainBatch(calls.slice(calls.length >> 1))
           return {
             stored: older.stored + younger.stored,
-            settled: [...older.settled, ...younger.settled],
             remembered: [...older.remembered, ...younger.remembered],
             rejected: [...older.rejected, ...younger.rejected],
             heldMillis: older.heldMillis + younger.heldMillis,
@@ -172,7 +168,7 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
     from += batch.length
     const calls = yield* readAll(batch)
     if (calls.length === 0) continue
-    const { settled, remembered, rejected, ...done } = yield* drainBatch(calls)
+    const { remembered, rejected, ...done } = yield* drainBatch(calls)
     size = nextBatchSize(storeBatches, calls.length, done.heldMillis)
     stored += done.stored
     const [first] = rejected
@@ -181,8 +177,7 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
     for (const { name, error } of rejected) {
       yield* setAside(name, `${error.message}; the spooled call ${name} is rejected`)
     }
-    if (settled.length === 0) continue
-    yield* spool.remove(settled)
+    yield* spool.remove(namesOf(without(calls, new Set(rejected.map(({ name }) => name)))))
     if (remembered.length > 0) yield* ledger.forget(remembered)
   }
   if (names.length > 0) yield* keepReserve

@@ -47,7 +47,10 @@ export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<
       window?: TimeWindow,
     ) => Effect.Effect<Option.Option<ToolUsageStats>, PersistenceError | DetailPruned>
 
-    /** What did this session use? `null` asks for the calls without a session. Fails where some of its calls are pruned. */
+    /**
+     * What did this session use? `null` asks for the calls without a session, which no index leads to: all events are gone
+     * through. Fails where some of its calls are pruned.
+     */
     readonly getUsageForSession: (
       sessionId: string | null,
     ) => Effect.Effect<ReadonlyArray<ToolUsageStats>, PersistenceError | DetailPruned>
