@@ -22,6 +22,11 @@ interface NamedCall extends SpooledCall {
   readonly name: string
 }
 
+const namesOf = (calls: ReadonlyArray<NamedCall>) => calls.map(({ name }) => name)
+
+const without = (calls: ReadonlyArray<NamedCall>, names: ReadonlySet<string>) =>
+  names.size === 0 ? calls : calls.filter(({ name }) => !names.has(name))
+
 /** Returns the names of calls that the store would not know again, since it holds no event with their id. */
 type Recording = Effect.Effect<ReadonlyArray<string>, PersistenceError, UsageEvents | ToolRegistry | Projects>
 
@@ -56,11 +61,6 @@ const recordRun = ({ calls, inBulk, perhapsUnknowable }: Run): Recording =>
   inBulk
     ? Effect.as(recordToolUses(calls.map(({ use }) => use)), namesOf(perhapsUnknowable))
     : Effect.map(Effect.forEach(calls, recordOne), Arr.flatten)
-
-const namesOf = (calls: ReadonlyArray<NamedCall>) => calls.map(({ name }) => name)
-
-const without = (calls: ReadonlyArray<NamedCall>, names: ReadonlySet<string>) =>
-  names.size === 0 ? calls : calls.filter(({ name }) => !names.has(name))
 
 const setAside = Effect.fn("drainSpool.setAside")(function* (name: string, reason: string) {
   const spool = yield* Spool
