@@ -107,7 +107,7 @@ export const makeUsageQueries = (
     execute: ({ agent, since }) => sql`
       SELECT
         (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
-        (SELECT max(last) FROM (
+        (SELECT nullif(max(last), '') FROM (
           SELECT (SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day DESC LIMIT 1) AS last
           FROM usage_series WHERE agent = ${agent}
           UNION ALL

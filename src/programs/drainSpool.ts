@@ -41,26 +41,14 @@ const recordOne = ({ name, owed, use }: NamedCall): Recording =>
         Effect.as([name]),
       )
 
-/** Calls one after the other that owe the same. */
-interface Run {
-  readonly calls: ReadonlyArray<NamedCall>
-  readonly inBulk: boolean
-  /** Those that the store may not know again once they are recorded: one by one, an event that is rejected is left out. */
-  readonly perhapsUnknowable: ReadonlyArray<NamedCall>
-}
-
-const toRun = (calls: Arr.NonEmptyReadonlyArray<NamedCall>): Run => {
-  const inBulk = calls[0].owed === "call" && calls.length >= WORTH_BULK
-  return { calls, inBulk, perhapsUnknowable: inBulk ? calls.filter(({ use }) => use.toolUseId === null) : calls }
-}
-
-const runsOf = (calls: ReadonlyArray<NamedCall>): ReadonlyArray<Run> =>
-  Arr.isNonEmptyReadonlyArray(calls) ? Arr.groupWith(calls, (one, other) => one.owed === other.owed).map(toRun) : []
-
-const recordRun = ({ calls, inBulk, perhapsUnknowable }: Run): Recording =>
-  inBulk
-    ? Effect.as(recordToolUses(calls.map(({ use }) => use)), namesOf(perhapsUnknowable))
+/** Records calls that all owe the same. */
+const recordRun = (calls: Arr.NonEmptyReadonlyArray<NamedCall>): Recording =>
+  calls[0].owed === "call" && calls.length >= WORTH_BULK
+    ? Effect.as(recordToolUses(calls.map(({ use }) => use)), namesOf(calls.filter(({ use }) => use.toolUseId === null)))
     : Effect.map(Effect.forEach(calls, recordOne), Arr.flatten)
+
+const runsOf = (calls: ReadonlyArray<NamedCall>): ReadonlyArray<Arr.NonEmptyReadonlyArray<NamedCall>> =>
+  Arr.isNonEmptyReadonlyArray(calls) ? Arr.groupWith(calls, (one, other) => one.owed === other.owed) : []
 
 const setAside = Effect.fn("drainSpool.setAside")(function* (name: string, reason: string) {
   const spool = yield* Spool
@@ -96,25 +84,20 @@ const readAll = Effect.fn("drainSpool.readAll")(function* (names: ReadonlyArray<
 })
 
 /**
- * Stores spooled calls. Those that have no event with an id are remembered in the same transaction, and under the write lock it
- * is seen whether they are still there: whichever of several drains comes second, after it has read what the first one stores,
- * finds each known, remembered or gone.
+ * Stores spooled calls. Whether they are still there is seen under the write lock, and those that have no event with an id are
+ * remembered in the same transaction: whichever of several drains comes second, after it has read what the first one stores,
+ * finds each gone, known or remembered.
  */
 const storeAll = Effect.fn("drainSpool.storeAll")(function* (read: ReadonlyArray<NamedCall>) {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
   const remembered = yield* ledger.getRemembered
-  const runs = runsOf(without(read, remembered))
-  const gone = yield* spool.findGone(runs.flatMap(({ perhapsUnknowable }) => namesOf(perhapsUnknowable)))
-  const left = runs.map(({ calls, inBulk, perhapsUnknowable }) => ({
-    calls: without(calls, gone),
-    inBulk,
-    perhapsUnknowable: without(perhapsUnknowable, gone),
-  }))
-  const unknowable = Arr.flatten(yield* Effect.forEach(left, recordRun))
+  const waiting = without(read, remembered)
+  const left = without(waiting, yield* spool.findGone(namesOf(waiting)))
+  const unknowable = Arr.flatten(yield* Effect.forEach(runsOf(left), recordRun))
   if (unknowable.length > 0) yield* ledger.remember(unknowable)
   return {
-    stored: left.reduce((sum, { calls }) => sum + calls.length, 0),
+    stored: left.length,
     remembered: [...namesOf(read.filter(({ name }) => remembered.has(name))), ...unknowable],
     rejected: [],
   }
