@@ -107,8 +107,8 @@ export const makeUsageQueries = (
     execute: ({ agent, since }) => sql`
       SELECT
         (SELECT count(*) FROM ${selectedCalls(sql, { project: AllProjects, from: since })} AND agent = ${agent}) AS calls,
-        (SELECT nullif(max(last), '') FROM (
-          SELECT (SELECT last_used FROM usage_by_day WHERE series_id = id ORDER BY day DESC LIMIT 1) AS last
+        (SELECT max(last) FROM (
+          SELECT (SELECT last_used FROM usage_by_day WHERE series_id = id AND last_used <> '' ORDER BY day DESC LIMIT 1) AS last
           FROM usage_series WHERE agent = ${agent}
           UNION ALL
           SELECT max(created_at) FROM rollup_state CROSS JOIN tool_usage_events WHERE id > rolled_to AND +agent = ${agent}

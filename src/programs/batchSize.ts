@@ -23,7 +23,7 @@ export const storeBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: B
 /** Of a store that nobody else sees yet. */
 export const draftBatches: BatchLimits = { fewest: 1000, most: 12_000, millis: 100 }
 
-/** How many of the calls that are left a batch of about `size` takes: a rest that is not worth a batch of its own goes with it. */
+/** How many of the calls that are left a batch of about `size` takes: a rest that is not worth a batch of its own goes with it, also beyond the most. */
 export const withRest = (size: number, left: number): number => (left <= 1.1 * size ? left : size)
 
 /** How many calls the next batch takes, after one of `calls` that took `millis`: at most four times as many. */

@@ -154,14 +154,14 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
     const { remembered, rejected, ...done } = yield* drainBatch(calls)
     size = nextBatchSize(storeBatches, calls.length, done.heldMillis)
     stored += done.stored
+    yield* spool.remove(namesOf(without(calls, new Set(rejected.map(({ name }) => name)))))
+    if (remembered.length > 0) yield* ledger.forget(remembered)
     const [first] = rejected
     // A store that takes none at all is itself at fault.
     if (first !== undefined && stored === 0) return yield* first.error
     for (const { name, error } of rejected) {
       yield* setAside(name, `${error.message}; the spooled call ${name} is rejected`)
     }
-    yield* spool.remove(namesOf(without(calls, new Set(rejected.map(({ name }) => name)))))
-    if (remembered.length > 0) yield* ledger.forget(remembered)
   }
   if (names.length > 0) yield* keepReserve
   return stored

@@ -244,6 +244,18 @@ describe("the queries", () => {
       { numRuns: 60 },
     ))
 
+  it.effect("an agent's last call is of the day before where a day's sum holds no call whose time is known", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* recordAll([toolUse({ usedAt: ago(DAY) }), toolUse({ usedAt: ago(0) })])
+      yield* rollUpRecent(sql)
+      // As where a late call of a pruned day is taken away again.
+      yield* sql`UPDATE usage_by_day SET last_used = '' WHERE day = ${ago(0).slice(0, 10)}`
+      const { last_call } = yield* (yield* UsageEvents).getActivity("claude-code", ago(0))
+      assert.strictEqual(last_call, ago(DAY))
+    }).pipe(Effect.provide(StoreMemory)),
+  )
+
   it.effect("the newest session is found behind any number of calls without one", () =>
     Effect.gen(function* () {
       const { getNewestSession } = yield* UsageEvents

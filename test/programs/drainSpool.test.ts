@@ -199,6 +199,18 @@ describe("drainSpool", () => {
     }).pipe(Effect.provide(withHome(home)))
   })
 
+  it.effect("keeps no call that it stored before it was cut short, also where the store rejects the others", () => {
+    const home = spoolOf(manyCalls(2, (n) => ({ toolName: n === 1 ? "bad" : "Bash" })))
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TRIGGER no BEFORE INSERT ON tool_registry BEGIN SELECT RAISE(ABORT, 'no'); END`
+      yield* sql`INSERT INTO drained_calls VALUES (${nameOf(0)})`
+      assert.strictEqual((yield* Effect.flip(drainSpool())).reason, "rejected")
+      assert.deepStrictEqual(waiting(home), [nameOf(1)])
+      assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
   it.effect.each<[string, ReadonlyArray<SpooledCall>]>([
     ["a few calls without an id", manyCalls(3)],
     ["many calls without an id", manyCalls(120)],
