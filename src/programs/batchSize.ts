@@ -15,10 +15,10 @@ export interface BatchLimits {
  * 5, 10, 15, 20, 25, 25, 25, 50, 50 and then every 100 ms: with shorter batches and pauses hooks wait for less at first, and
  * miss more pauses. After a drain's batch there is no pause, but its files are to be removed.
  */
-const BATCH_MILLIS = 160
+const BATCH_MILLIS = 200
 export const PAUSE_MILLIS = 60
 
-export const storeBatches: BatchLimits = { fewest: 1000, most: 16_000, millis: BATCH_MILLIS }
+export const storeBatches: BatchLimits = { fewest: 1000, most: 20_000, millis: BATCH_MILLIS }
 
 /** Of a store that nobody else sees yet. */
 export const draftBatches: BatchLimits = { fewest: 1000, most: 12_000, millis: 100 }

@@ -298,7 +298,7 @@ describe("drainSpool", () => {
     },
   )
 
-  it.effect("holds the store for about 160 ms at a time, however long a call takes", () => {
+  it.effect("holds the store for about 200 ms at a time, however long a call takes", () => {
     const home = spoolOf(manyCalls(10_050, identified))
     const sizes: Array<number> = []
     return Effect.gen(function* () {
