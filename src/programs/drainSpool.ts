@@ -129,6 +129,20 @@ const drainBatch = (
     ),
   )
 
+/**
+ * Forgets the calls whose files are gone: of a drain that was cut short between removing and forgetting them. Nobody can read them
+ * any more. Where the store is busy, a later drain forgets them.
+ */
+const forgetGone = (listed: ReadonlySet<string>) =>
+  Effect.gen(function* () {
+    const spool = yield* Spool
+    const ledger = yield* DrainLedger
+    const unlisted = [...(yield* ledger.getRemembered)].filter((name) => !listed.has(name))
+    if (unlisted.length === 0) return
+    const gone = yield* spool.findGone(unlisted)
+    if (gone.size > 0) yield* ledger.forget([...gone])
+  }).pipe(Effect.catchTag("PersistenceError", (error) => Effect.logDebug(error.message)))
+
 /** Where there is no room for it, or none to write at all, calls are still spooled without. */
 export const keepReserve: Effect.Effect<void, never, Spool> = Effect.flatMap(Spool, (spool) => spool.keepReserve).pipe(
   Effect.catchTag("PersistenceError", (error) => Effect.logDebug(error.message)),
@@ -143,7 +157,8 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
 ): Effect.fn.Return<number, PersistenceError, Spool | DrainLedger | UsageEvents | ToolRegistry | Projects> {
   const spool = yield* Spool
   const ledger = yield* DrainLedger
-  const names = (yield* spool.list).slice(0, limit)
+  const listed = yield* spool.list
+  const names = listed.slice(0, limit)
   let stored = 0
   let size = FIRST_BATCH
   for (let from = 0; from < names.length; ) {
@@ -163,6 +178,8 @@ export const drainSpool = Effect.fn("drainSpool")(function* (
       yield* setAside(name, `${error.message}; the spooled call ${name} is rejected`)
     }
   }
-  if (names.length > 0) yield* keepReserve
+  if (names.length === 0) return 0
+  yield* forgetGone(new Set(listed))
+  yield* keepReserve
   return stored
 }, Effect.withTracerEnabled(false))

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -196,6 +196,32 @@ describe("drainSpool", () => {
       assert.strictEqual((yield* sessions)[0], "session 60")
       assert.isEmpty(waiting(home))
       assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("forgets the calls of a drain that was cut short after it removed their files, and no others", () => {
+    const home = spoolOf(manyCalls(2, identified))
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      for (const place of [1, 2]) yield* sql`INSERT INTO drained_calls VALUES (${nameOf(place)})`
+      assert.strictEqual(yield* drainSpool(1), 1)
+      assert.deepStrictEqual(yield* rememberedCalls, [{ spool_name: nameOf(1) }])
+      assert.strictEqual(yield* drainSpool(), 0)
+      assert.isEmpty(waiting(home))
+      assert.isEmpty(yield* rememberedCalls)
+    }).pipe(Effect.provide(withHome(home)))
+  })
+
+  it.effect("has stored what it stored, also where the store is too busy to forget others' calls", () => {
+    const home = spoolOf(manyCalls(1, identified))
+    return Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`INSERT INTO drained_calls VALUES (${nameOf(1)})`
+      yield* sql`CREATE TRIGGER no BEFORE DELETE ON drained_calls BEGIN SELECT RAISE(ABORT, 'no'); END`
+      assert.strictEqual(yield* drainSpool(), 1)
+      assert.isEmpty(waiting(home))
+      assert.lengthOf(yield* rememberedCalls, 1)
+      assert.isTrue(existsSync(join(home, "spool", "reserve")))
     }).pipe(Effect.provide(withHome(home)))
   })
 
