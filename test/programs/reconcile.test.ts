@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
@@ -175,6 +175,16 @@ describe("reconciling", () => {
     lock.close()
     assert.strictEqual((await runCli(home, ["reconcile"], { env })).code, 0)
     assert.strictEqual(count(home), 38)
+  })
+
+  it("leaves a home away that is removed before it begins", async () => {
+    const { home, env } = freshMachine()
+    const background = runCli(home, ["reconcile", "--background"], { env })
+    await until(() => existsSync(join(home, "tooltrail.db-shm")), "the store is open")
+    rmSync(home, { recursive: true })
+    const { code, stdout, stderr } = await background
+    assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
+    assert.isFalse(existsSync(home))
   })
 
   it("names the tools of what is missing, and looks only into transcripts that changed", async () => {

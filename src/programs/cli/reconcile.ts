@@ -9,6 +9,7 @@ import { fileLogger } from "../../layers/FileLogger.ts"
 import { HomeLive } from "../../layers/HomeLive.ts"
 import { StoreFileSqlite } from "../../layers/StoreFileSqlite.ts"
 import { Home } from "../../services/Home.ts"
+import { StoreFile } from "../../services/StoreFile.ts"
 import { reconcile as addWhatIsMissing } from "../reconcile.ts"
 import { explainDamage } from "./damage.ts"
 import { described } from "./described.ts"
@@ -30,18 +31,17 @@ const inForeground = (json: boolean) =>
     yield* Console.log(json ? JSON.stringify(result.summary) : renderImport(result))
   })
 
-/** Whoever holds the lock does what is to be done. */
+/** Whoever holds the lock does what is to be done, and whoever removed the store meanwhile does not want it back. */
 const inBackground = Effect.gen(function* () {
   yield* Effect.try(() => setPriority(constants.priority.PRIORITY_LOW)).pipe(
     Effect.catchAll((error) => Effect.logDebug(`the priority stays as it is: ${error.message}`)),
   )
   yield* Effect.sleep(SETTLING)
+  const { identify } = yield* StoreFile
+  yield* identify
   const listener = yield* showProgress
   yield* addWhatIsMissing(listener)
-}).pipe(
-  Effect.scoped,
-  Effect.catchTag("AlreadyReconciling", () => Effect.void),
-)
+}).pipe(Effect.scoped, Effect.catchTags({ AlreadyReconciling: () => Effect.void, StoreMissing: () => Effect.void }))
 
 export const reconcile = Command.make("reconcile", { background, json }, ({ background, json }) =>
   (background ? inBackground : inForeground(json)).pipe(
