@@ -330,10 +330,10 @@ describe("drainSpool", () => {
     return Effect.gen(function* () {
       const slow = yield* watchedSpool((calls) => {
         sizes.push(calls)
-        return TestClock.adjust(calls / 5)
+        return TestClock.adjust(calls / 8)
       })
       assert.strictEqual(yield* Effect.provideService(drainSpool(), Spool, slow), 10_050)
-      assert.deepStrictEqual(sizes, [8000, 1000, 1050])
+      assert.deepStrictEqual(sizes, [8000, 1600, 450])
     }).pipe(Effect.provide(withHome(home)))
   })
 
