@@ -130,7 +130,7 @@ for (const [program, [loader, bundle]] of Object.entries(loaders)) {
   const hash = createHash("sha256").update(code).digest("hex").slice(0, 16)
   await build({
     ...common,
-    entryPoints: { [program]: `src/programs/${loader}.ts` },
+    entryPoints: { [program]: `src/programs/start/${loader}.ts` },
     outdir: "dist",
     minify: true,
     define: { BUNDLE_HASH: JSON.stringify(hash) },

@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
+import { LONGEST_DURATION_MILLIS } from "./agents/payload.ts"
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "./Timestamp.ts"
-import { LONGEST_DURATION_MILLIS } from "./toolCallFields.ts"
 
 // What an export of a store is made of, in this order: its header, projects, tools, events and end. Columns are named as in
 // the store; those that later programs add travel along.

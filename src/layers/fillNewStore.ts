@@ -3,12 +3,12 @@ import { uptime } from "node:os"
 import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { PersistenceError } from "../domain/PersistenceError.ts"
+import { PersistenceError } from "../domain/StoreError.ts"
 import { Home } from "../services/Home.ts"
-import { publish, SIDE_FILES } from "./copyStoreFile.ts"
-import { holdLock } from "./holdLock.ts"
-import { makeHomeFolder } from "./homeFolder.ts"
-import { syncFile, syncFolder } from "./syncToDisk.ts"
+import { makeHomeFolder } from "./files/homeFolder.ts"
+import { holdLock } from "./files/lock.ts"
+import { syncFile, syncFolder } from "./files/syncToDisk.ts"
+import { publish, SIDE_FILES } from "./store/copyStoreFile.ts"
 
 const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, PersistenceError> =>
   Effect.try({ try: run, catch: (cause) => new PersistenceError({ operation, reason: "unavailable", cause }) })

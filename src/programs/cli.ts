@@ -5,7 +5,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { StderrLogger } from "../layers/StderrLogger.ts"
+import { StderrLogger } from "../layers/files/StderrLogger.ts"
 import { runCommandLine } from "./cli/app.ts"
 
 // A reader that has seen enough, as in `tooltrail log | head`, is no error.

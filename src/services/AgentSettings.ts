@@ -1,9 +1,9 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { Registered, Registration } from "../domain/HookRegistration.ts"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
-import type { UnusableSettings } from "../domain/UnusableSettings.ts"
+import type { Registered, Registration } from "../domain/agents/claudeCodeSettings.ts"
+import type { UnusableSettings } from "../domain/agents/UnusableSettings.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 
 /** `user`: everywhere. `project`: this project, for all who work on it. `local`: this project, for this person. */
 export const settingsScopes = ["user", "project", "local"] as const

@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 
 /** A file or folder that others may read or write. */
 export interface LooseFile {

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { HookNotRunnable } from "../domain/HookNotRunnable.ts"
-import type { HookCommand } from "../domain/HookRegistration.ts"
+import type { HookCommand } from "../domain/agents/claudeCodeSettings.ts"
+import type { HookNotRunnable } from "../domain/agents/HookNotRunnable.ts"
 
 /** What one start of the hook takes here, beside one of Node alone; medians, in milliseconds. */
 export interface MeasuredCost {

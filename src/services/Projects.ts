@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { Project } from "../domain/Project.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { Times } from "../domain/timesByRoot.ts"
 
 /** The projects that calls were seen in, so that reports can show names. */

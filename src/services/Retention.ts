@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 
 /**

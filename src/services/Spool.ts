@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { SpooledCall } from "../domain/SpooledCall.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 
 /** What is in the spool under a name: none where that is no spooled call. */
 export interface WaitingCall {

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Stream from "effect/Stream"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { TransferRecord } from "../domain/StoreTransfer.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 

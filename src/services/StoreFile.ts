@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { StoreMissing } from "../domain/StoreMissing.ts"
 
 /** What a store's file says of itself. */

@@ -1,10 +1,10 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type { CountedUses } from "../domain/foldUses.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { DiscoveredTool, RegistryDrift, ToolRegistryRow } from "../domain/Tool.ts"
-import type { CountedUses } from "../domain/usesByTool.ts"
 
 /** The aggregate: one row per tool and project. */
 export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")<

@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
-import type { ReadTranscript } from "../domain/TranscriptFile.ts"
+import type { ReadTranscript } from "../domain/agents/TranscriptFile.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 
 /** Remembers in the store how far each transcript was read, so that no line is read twice. */
 export class TranscriptLedger extends Context.Tag("tooltrail/services/TranscriptLedger")<

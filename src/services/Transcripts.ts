@@ -2,9 +2,14 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import type * as Option from "effect/Option"
-import type { PersistenceError } from "../domain/PersistenceError.ts"
+import type {
+  NoSuchPath,
+  ReadTranscript,
+  TranscriptFile,
+  UnreadableTranscript,
+} from "../domain/agents/TranscriptFile.ts"
+import type { PersistenceError } from "../domain/StoreError.ts"
 import type { ToolUse } from "../domain/ToolUse.ts"
-import type { NoSuchPath, ReadTranscript, TranscriptFile, UnreadableTranscript } from "../domain/TranscriptFile.ts"
 
 export interface FoundTranscripts {
   /** The oldest session first, and each session before its subagents: the first of several copies of a call is its own. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
-import { decode, type FinishedToolCall, type HostEnvironment } from "../../src/domain/ClaudeCodeHook.ts"
+import { decode, type FinishedToolCall, type HostEnvironment } from "../../src/domain/agents/claudeCodeHook.ts"
 import { realPayloads } from "../support/processes.ts"
 
 const call = (fields: object, environment?: HostEnvironment): FinishedToolCall => {

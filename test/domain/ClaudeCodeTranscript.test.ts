@@ -6,9 +6,9 @@ import {
   type TranscriptCall,
   TranscriptFollower,
   toToolUse,
-} from "../../src/domain/ClaudeCodeTranscript.ts"
+} from "../../src/domain/agents/claudeCodeTranscript.ts"
+import { LONGEST_DURATION_MILLIS } from "../../src/domain/agents/payload.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
-import { LONGEST_DURATION_MILLIS } from "../../src/domain/toolCallFields.ts"
 import { callLine, type EntryFields, resultLine, textLine } from "../support/transcripts.ts"
 
 const decode = (line: string) => decodeEntry(JSON.parse(line))

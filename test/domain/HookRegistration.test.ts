@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isOurs, wantedHandler } from "../../src/domain/HookRegistration.ts"
+import { isOurs, wantedHandler } from "../../src/domain/agents/claudeCodeSettings.ts"
 
 const token = "a".repeat(64)
 const other = "b".repeat(64)

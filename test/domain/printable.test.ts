@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { printable } from "../../src/domain/printable.ts"
+import { printable } from "../../src/domain/text.ts"
 
 describe("printable", () => {
   it("shows what could steer a terminal or break a line", () => {

@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ProjectResolverLive } from "../../src/layers/ProjectResolverLive.ts"
+import { ProjectResolverLive } from "../../src/layers/files/ProjectResolverLive.ts"
 import { ProjectResolver } from "../../src/services/ProjectResolver.ts"
 import { temporaryFolder } from "../support/processes.ts"
 

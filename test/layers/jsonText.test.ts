@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "fast-check"
-import { findHandlers } from "../../src/domain/HookRegistration.ts"
+import { findHandlers } from "../../src/domain/agents/claudeCodeSettings.ts"
 import {
   changesToRegister,
   changesToUnregister,
   listedEvents,
   type SettingsChange,
-} from "../../src/domain/SettingsChange.ts"
-import { changeJsonText, parseJsonText } from "../../src/layers/jsonText.ts"
+} from "../../src/domain/agents/SettingsChange.ts"
+import { changeJsonText, parseJsonText } from "../../src/layers/agents/jsonText.ts"
 
 const registration = {
   command: { command: "/usr/bin/node", args: ["/opt/tooltrail-hook.cjs"] },

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { decodeEntry } from "../../src/domain/ClaudeCodeTranscript.ts"
+import { decodeEntry } from "../../src/domain/agents/claudeCodeTranscript.ts"
 import { makeLineScanner } from "../../src/layers/lineScanner/scanLine.ts"
 import { callLine, resultLine, textLine } from "../support/transcripts.ts"
 

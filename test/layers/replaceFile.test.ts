@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { replaceFile } from "../../src/layers/replaceFile.ts"
-import { checkUnchanged } from "../../src/layers/settingsFile.ts"
+import { checkUnchanged } from "../../src/layers/agents/settingsFile.ts"
+import { replaceFile } from "../../src/layers/files/atomicFile.ts"
 import { temporaryFolder } from "../support/processes.ts"
 
 describe("a file's replacement", () => {

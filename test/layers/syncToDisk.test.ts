@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { syncFileAside } from "../../src/layers/syncToDisk.ts"
+import { syncFileAside } from "../../src/layers/files/syncToDisk.ts"
 import { temporaryFolder } from "../support/processes.ts"
 
 describe("a sync aside", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { nextBatchSize, withRest } from "../../src/programs/batchSize.ts"
+import { nextBatchSize, withRest } from "../../src/programs/record/batchSize.ts"
 
 const limits = { fewest: 100, most: 5000, millis: 50 }
 

@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import pc from "picocolors"
 import stringWidth from "string-width"
-import { change, duration, percent } from "../../src/programs/cli/figures.ts"
-import { ascii, bar, sparkline, unicode } from "../../src/programs/cli/glyphs.ts"
-import { renderTable } from "../../src/programs/cli/table.ts"
-import { outputStyle } from "../../src/programs/cli/terminal.ts"
-import { cut, renderDetails, sentence } from "../../src/programs/cli/text.ts"
+import { ascii, bar, sparkline, unicode } from "../../src/programs/cli/render/charts.ts"
+import { change, duration, percent } from "../../src/programs/cli/render/figures.ts"
+import { renderTable } from "../../src/programs/cli/render/table.ts"
+import { outputStyle } from "../../src/programs/cli/render/terminal.ts"
+import { cut, renderDetails, sentence } from "../../src/programs/cli/render/text.ts"
 
 const style = (width: number) => ({ colors: pc.createColors(false), glyphs: unicode, isTerminal: true, width })
 

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import { holdingStore } from "../../src/programs/holdingStore.ts"
-import { DrainLedger } from "../../src/services/DrainLedger.ts"
+import { holdingStore } from "../../src/programs/record/holdingStore.ts"
+import { DrainLedger } from "../../src/services/Transaction.ts"
 
 /** A store that others hold for a second, and that takes half a second to commit. */
 const BusyStore = Layer.mock(DrainLedger, {

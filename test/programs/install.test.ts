@@ -17,7 +17,7 @@ import {
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { hookCommand } from "../../src/layers/hookCommand.ts"
+import { hookCommand } from "../../src/layers/agents/hookCommand.ts"
 import {
   cliProgram,
   type Finished,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { fromEpochMillis } from "../../src/domain/Timestamp.ts"
-import { formatTime } from "../../src/programs/cli/time.ts"
+import { formatTime } from "../../src/programs/cli/render/time.ts"
 
 const now = Date.UTC(2026, 10, 23, 12)
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { whileShowing } from "../../src/programs/cli/whileShowing.ts"
+import { whileShowing } from "../../src/programs/cli/render/whileShowing.ts"
 
 const written = (isTTY: boolean, work: (texts: ReadonlyArray<string>) => Effect.Effect<void, string>) =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { AllProjects } from "../../src/domain/Project.ts"
 import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
-import { prune } from "../../src/programs/prune.ts"
+import { prune } from "../../src/programs/upkeep/prune.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageReports } from "../../src/services/UsageReports.ts"
 

@@ -1,5 +1,5 @@
-import type { CallResult, RequestedCall, TranscriptEntry } from "../../domain/ClaudeCodeTranscript.ts"
-import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "../../domain/toolCallFields.ts"
+import type { CallResult, RequestedCall, TranscriptEntry } from "../../domain/agents/claudeCodeTranscript.ts"
+import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "../../domain/agents/payload.ts"
 import { wasm } from "./compiledScanner.ts"
 
 /** Where the scanner keeps what it found, in words of 4 bytes; as in `scanLine.as.ts`. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { DamagedStore } from "../../domain/DamagedStore.ts"
-import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { PersistenceError } from "../../domain/StoreError.ts"
 import { Home } from "../../services/Home.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
 

@@ -1,6 +1,6 @@
 import * as Command from "@effect/cli/Command"
-import { runHook } from "../runHook.ts"
-import { described } from "./described.ts"
+import { runHook } from "../record/runHook.ts"
+import { described } from "./command.ts"
 
 export const hook = Command.make("hook", {}, () => runHook).pipe(
   described(

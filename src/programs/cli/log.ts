@@ -7,12 +7,12 @@ import { Projects } from "../../services/Projects.ts"
 import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer, resolveScope, type Scope, type View } from "./answer.ts"
-import { described } from "./described.ts"
-import { type Absence, gatherAbsence, renderAbsence, STATUS } from "./explainEvidence.ts"
+import { described } from "./command.ts"
 import { folder, json, limit, utc } from "./options.ts"
-import { renderTable } from "./table.ts"
-import { paragraph } from "./text.ts"
-import { describePruned, renderNone } from "./usageTable.ts"
+import { type Absence, gatherAbsence, renderAbsence, STATUS } from "./render/evidence.ts"
+import { renderTable } from "./render/table.ts"
+import { paragraph } from "./render/text.ts"
+import { describePruned, renderNone } from "./render/usage.ts"
 
 const outcome = (event: ToolUsageEvent) => (event.success === 1 ? "ok" : (event.failure_kind ?? "failed"))
 

@@ -5,7 +5,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { DEFAULT_PORT } from "../../domain/HookRegistration.ts"
+import { DEFAULT_PORT } from "../../domain/agents/claudeCodeSettings.ts"
 import * as TimeWindow from "../../domain/TimeWindow.ts"
 import { settingsScopes } from "../../services/AgentSettings.ts"
 

@@ -1,9 +1,9 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { counted } from "../counted.ts"
-import { previewPrune, prune as pruneStore } from "../prune.ts"
+import { counted } from "../../domain/counted.ts"
+import { previewPrune, prune as pruneStore } from "../upkeep/prune.ts"
 import { answer } from "./answer.ts"
-import { described } from "./described.ts"
+import { described } from "./command.ts"
 import { json, windowFrom } from "./options.ts"
 
 const PAGE_KIB = 4

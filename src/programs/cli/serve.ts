@@ -1,6 +1,6 @@
 import * as Command from "@effect/cli/Command"
 import { serve as runServer } from "../serve/serve.ts"
-import { described } from "./described.ts"
+import { described } from "./command.ts"
 import { port } from "./options.ts"
 
 export const serve = Command.make("serve", { port }, ({ port }) => runServer(port)).pipe(

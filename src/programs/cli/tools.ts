@@ -5,10 +5,10 @@ import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import { Projects } from "../../services/Projects.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { answer, resolveScope } from "./answer.ts"
-import { described } from "./described.ts"
+import { described } from "./command.ts"
 import { folder, json, utc } from "./options.ts"
-import { renderTable } from "./table.ts"
-import { renderNone } from "./usageTable.ts"
+import { renderTable } from "./render/table.ts"
+import { renderNone } from "./render/usage.ts"
 
 export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...output }) =>
   answer(output, {

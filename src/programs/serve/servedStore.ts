@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { PersistenceError } from "../../domain/PersistenceError.ts"
+import { PersistenceError } from "../../domain/StoreError.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
-import { type RecordingStore, RecordingStoreLive } from "../../layers/RecordingStore.ts"
-import { DrainLedger } from "../../services/DrainLedger.ts"
+import { type RecordingStore, RecordingStoreLive } from "../../layers/store/RecordingStore.ts"
 import { Home } from "../../services/Home.ts"
 import { Projects } from "../../services/Projects.ts"
+import { DrainLedger } from "../../services/Transaction.ts"
 
 /** All clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
 const BUSY_TIMEOUT_MILLIS = 250

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { UnreadableTranscript } from "../../domain/TranscriptFile.ts"
+import { UnreadableTranscript } from "../../domain/agents/TranscriptFile.ts"
 import { type TranscriptPlace, Transcripts } from "../../services/Transcripts.ts"
 import { packRequest, type ReadAnswer, type ReadRequest, unpackAnswer } from "./messages.ts"
 

@@ -1,7 +1,7 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { type ReadTranscript, UnreadableTranscript } from "../../domain/agents/TranscriptFile.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import { type ReadTranscript, UnreadableTranscript } from "../../domain/TranscriptFile.ts"
 import type { TranscriptPart, TranscriptPlace } from "../../services/Transcripts.ts"
 
 /** Asks a worker to read transcripts on. What is a class does not get from thread to thread as what it is. */

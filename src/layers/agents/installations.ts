@@ -1,0 +1,70 @@
+import { readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { PersistenceError } from "../../domain/StoreError.ts"
+import type { Home } from "../../services/Home.ts"
+import { replaceFile } from "../files/atomicFile.ts"
+import { makeHomeFolder } from "../files/homeFolder.ts"
+
+/** One settings file that was edited, and what it takes to undo that. */
+export const Installation = Schema.Struct({
+  scope: Schema.Literal("user", "project", "local"),
+  path: Schema.String,
+  /** SHA-256 of the content before the edit; null where there was no file. */
+  before: Schema.NullOr(Schema.String),
+  /** SHA-256 of the content that was written. */
+  after: Schema.String,
+  backup: Schema.NullOr(Schema.String),
+  /** The outermost folder that was made for the file. */
+  made_folder: Schema.NullOr(Schema.String),
+  /** The events that hooks were listed under, if only in empty lists; null where there was no place for hooks. */
+  events_before: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
+})
+
+export type Installation = typeof Installation.Type
+
+/** What `tooltrail install` remembers. The plugin looks here for the hook's program. */
+export const Installations = Schema.Struct({
+  hook: Schema.NullOr(Schema.String),
+  settings: Schema.Array(Installation),
+})
+
+export type Installations = typeof Installations.Type
+
+const none: Installations = { hook: null, settings: [] }
+
+const pathIn = (home: Context.Tag.Service<Home>) => join(home.directory, "tooltrail.installations.json")
+
+const decode = Schema.decodeUnknown(Schema.parseJson(Installations))
+
+const failing = (operation: string) => (cause: unknown) =>
+  new PersistenceError({ operation, reason: "unavailable", cause })
+
+export const readInstallations = (home: Context.Tag.Service<Home>): Effect.Effect<Installations, PersistenceError> =>
+  Effect.gen(function* () {
+    const path = pathIn(home)
+    const text = yield* Effect.try({
+      try: () => (statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readFileSync(path, "utf8")),
+      catch: failing(`read ${path}`),
+    })
+    if (text === undefined) return none
+    return yield* decode(text).pipe(
+      Effect.catchTag("ParseError", () =>
+        Effect.as(Effect.logWarning(`${path} is not what tooltrail wrote; going on without it`), none),
+      ),
+    )
+  })
+
+export const writeInstallations = (
+  home: Context.Tag.Service<Home>,
+  installations: Installations,
+): Effect.Effect<void, PersistenceError> =>
+  Effect.try({
+    try: () => {
+      makeHomeFolder(home.directory)
+      replaceFile(pathIn(home), `${JSON.stringify(installations, null, 2)}\n`, 0o600)
+    },
+    catch: failing(`write ${pathIn(home)}`),
+  })

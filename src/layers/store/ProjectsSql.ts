@@ -1,0 +1,38 @@
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import type { Project } from "../../domain/Project.ts"
+import type { Times } from "../../domain/timesByRoot.ts"
+import { Projects } from "../../services/Projects.ts"
+import { failingTo } from "./failingTo.ts"
+import { makeInsertRows } from "./insertRows.ts"
+import { onDemand } from "./onDemand.ts"
+
+/** `Projects` over an open database. */
+export const makeProjects = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+
+  const remember = makeInsertRows<readonly [Project, Times]>(sql, {
+    into: "projects",
+    columns: ["project_hash", "root", "name", "first_seen", "last_seen"],
+    values: ([{ hash, root, name }, { first, last }]) => [hash, root, name, first, last],
+    onConflict: `
+      ON CONFLICT (project_hash) DO UPDATE SET
+        first_seen = min(projects.first_seen, excluded.first_seen),
+        last_seen = max(projects.last_seen, excluded.last_seen)
+      WHERE excluded.first_seen < projects.first_seen OR excluded.last_seen > projects.last_seen`,
+  })
+
+  const queries = onDemand(() => import("./projectQueries.ts").then((module) => module.makeProjectQueries(sql)))
+
+  return Projects.of({
+    remember: (project, seen) =>
+      remember([[project, seen]]).pipe(Effect.asVoid, failingTo(`remember the project ${project.root}`)),
+
+    rememberAll: Effect.fn("Projects.rememberAll")(
+      (seen) => Effect.asVoid(remember(seen)),
+      failingTo("remember projects"),
+    ),
+
+    getAll: Effect.flatMap(queries, (read) => read.getAll),
+  })
+})

@@ -1,0 +1,129 @@
+import { chmodSync, existsSync, statSync } from "node:fs"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { DamagedStore } from "../../domain/DamagedStore.ts"
+import { PersistenceError } from "../../domain/StoreError.ts"
+import { StoreMissing } from "../../domain/StoreMissing.ts"
+import { Home } from "../../services/Home.ts"
+import { makeHomeFolder } from "../files/homeFolder.ts"
+import { checkDriver } from "./checkDriver.ts"
+import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening, unhurried } from "./connect.ts"
+import { createStoreFile } from "./createStore.ts"
+import { latestMigration } from "./latestMigration.ts"
+import { onDemand } from "./onDemand.ts"
+import { isWholeByHeader } from "./storeHeader.ts"
+
+export interface SqliteOptions extends ConnectionOptions {
+  /** What to do where there is no store yet. */
+  readonly whenMissing: "create" | "fail"
+  /** Leaves it to an import that is running to write the WAL back, for as long as the store is open. */
+  readonly yieldsToImport?: boolean
+}
+
+/** Longer than hooks leave a WAL, in bytes. */
+const LONG_WAL_BYTES = 4_000_000
+
+/** Twice as many as an import leaves in a WAL: one that was stopped, and holds its lock, does not let it grow for ever. */
+const MOST_PAGES = 2 * unhurried.checkpointPages
+
+const homeLocks = onDemand(() => import("../files/holdHomeLock.ts"))
+
+/**
+ * Whether an import fills the WAL. It writes that back itself. A hook that did so would be at it for a tenth of a second or more,
+ * while its agent waits.
+ */
+const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): Effect.Effect<boolean> =>
+  Effect.suspend(() =>
+    (statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0) > LONG_WAL_BYTES
+      ? Effect.map(homeLocks, ({ isHomeLockHeld }) => isHomeLockHeld(directory, "import"))
+      : Effect.succeed(false),
+  )
+
+const unusable = (filename: string, cause: string) =>
+  new PersistenceError({ operation: `use the store ${filename}`, reason: "unavailable", cause })
+
+/** Fails unless the file is a store of ours that this program can write. */
+const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
+  Effect.gen(function* () {
+    const rows = yield* client`SELECT max(migration_id) AS latest FROM effect_sql_migrations`
+    const latest = Number(rows[0]?.latest ?? 0)
+    if (latest > latestMigration) {
+      return yield* unusable(
+        filename,
+        `it has schema ${latest}, this program knows up to ${latestMigration}; update tooltrail`,
+      )
+    }
+    if (latest < latestMigration) {
+      yield* client`PRAGMA journal_mode = WAL`
+      yield* Effect.try(() => chmodSync(filename, 0o600))
+      yield* bringUpToDate(client)
+    }
+  })
+
+const cutShort = new DamagedStore({ message: "it is cut short" })
+
+/**
+ * A process that was killed while it wrote the WAL back leaves a file that is short, but whole together with the WAL. That
+ * is looked at without the right to write, because SQLite writes the WAL back when it closes.
+ */
+const checkWithWal = (filename: string) =>
+  Effect.gen(function* () {
+    // From a journal SQLite makes the file again what it was before it was written.
+    if (existsSync(`${filename}-journal`)) return
+    if (!existsSync(`${filename}-wal`)) return yield* cutShort
+    const client = yield* connectReadOnly(filename)
+    const [row] = yield* client`PRAGMA quick_check(1)`
+    if (row?.quick_check !== "ok") return yield* cutShort
+  }).pipe(Effect.scoped)
+
+/** Opens the store in the home folder, made first where that is wanted, and brings its schema up to date. */
+export const openSqlite = (
+  options: SqliteOptions,
+): Effect.Effect<SqliteClient.SqliteClient, PersistenceError | StoreMissing, Home | Scope.Scope> =>
+  Effect.gen(function* () {
+    const home = yield* Home
+    const filename = home.database
+    const inStore = opening(`use the store ${filename}`)
+    const file = yield* inStore(Effect.try(() => statSync(filename, { throwIfNoEntry: false })))
+    if (file === undefined) {
+      if (options.whenMissing === "fail") {
+        yield* checkDriver
+        return yield* new StoreMissing({ path: filename })
+      }
+      yield* opening(`make the folder ${home.directory}`)(Effect.try(() => makeHomeFolder(home.directory)))
+      yield* opening(`create the store ${filename}`)(createStoreFile(filename))
+    }
+    const isWhole = file === undefined || (yield* inStore(Effect.try(() => isWholeByHeader(filename, file.size))))
+    if (!isWhole) yield* inStore(checkWithWal(filename))
+    const isLeft = options.yieldsToImport === true && (yield* inStore(isFilledByImport(home)))
+    const client = yield* inStore(
+      connectSqlite(filename, isLeft ? { ...options, checkpointPages: MOST_PAGES } : options),
+    )
+    yield* inStore(checkVersion(client, filename))
+    return client
+  })
+
+/** Opens an empty database in memory, with the same schema. */
+export const openSqliteInMemory: Effect.Effect<SqliteClient.SqliteClient, PersistenceError, Scope.Scope> = Effect.gen(
+  function* () {
+    const client = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
+    yield* bringUpToDate(client)
+    return client
+  },
+).pipe(opening("make a store in memory"))
+
+/** The database of the home folder by itself. */
+export const SqliteLive = (
+  options: SqliteOptions,
+): Layer.Layer<SqlClient.SqlClient, PersistenceError | StoreMissing, Home> =>
+  Layer.scoped(SqlClient.SqlClient, openSqlite(options))
+
+/** An empty database in memory by itself. */
+export const SqliteMemory: Layer.Layer<SqlClient.SqlClient, PersistenceError> = Layer.scoped(
+  SqlClient.SqlClient,
+  openSqliteInMemory,
+)

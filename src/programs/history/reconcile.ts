@@ -1,0 +1,64 @@
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { PersistenceError } from "../../domain/StoreError.ts"
+import { holdHomeLock } from "../../layers/files/holdHomeLock.ts"
+import { readConfiguration } from "../../layers/files/readConfiguration.ts"
+import type { Home } from "../../services/Home.ts"
+import type { Projects } from "../../services/Projects.ts"
+import type { Retention } from "../../services/Retention.ts"
+import type { UsageRollups } from "../../services/StoreUpkeep.ts"
+import type { ToolRegistry } from "../../services/ToolRegistry.ts"
+import type { DrainLedger } from "../../services/Transaction.ts"
+import type { TranscriptLedger } from "../../services/TranscriptLedger.ts"
+import { Transcripts } from "../../services/Transcripts.ts"
+import type { UsageEvents } from "../../services/UsageEvents.ts"
+import { fillRollups, prune } from "../upkeep/prune.ts"
+import { importBesideHooks } from "./importBesideHooks.ts"
+import type { ImportListener, ImportResult } from "./importTranscripts.ts"
+
+type Recording =
+  | Home
+  | Transcripts
+  | TranscriptLedger
+  | DrainLedger
+  | UsageEvents
+  | ToolRegistry
+  | Projects
+  | Retention
+  | UsageRollups
+
+/** Another process does it just now. */
+export class AlreadyReconciling extends Data.TaggedError("AlreadyReconciling") {
+  override get message(): string {
+    return "another process reconciles just now; it records what is missing"
+  }
+}
+
+/** Prunes what is older than the configuration says, if it says so. */
+const retain = Effect.gen(function* () {
+  const { retention } = yield* readConfiguration
+  if (Option.isSome(retention)) yield* prune(retention.value)
+}).pipe(Effect.catchTag("UnusableConfiguration", (error) => Effect.logWarning(error.message)))
+
+/**
+ * Adds the calls that transcripts hold and the store lacks. Only transcripts that changed since they were read last are
+ * looked into, and only one process on the machine does it at a time: a second fails. What waits for its time is done as well:
+ * old events are added to the sums, and pruned where that is configured.
+ */
+export const reconcile = Effect.fn("reconcile")(function* (
+  listener: ImportListener,
+): Effect.fn.Return<ImportResult, AlreadyReconciling | PersistenceError, Recording> {
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      yield* holdHomeLock("reconcile").pipe(Effect.catchTag("LockHeld", () => new AlreadyReconciling()))
+      const { find } = yield* Transcripts
+      // Claude Code's own folder need not be there, and is not asked for by name.
+      const found = yield* Effect.catchTag(find([]), "NoSuchPath", Effect.die)
+      const result = yield* importBesideHooks(found, listener)
+      yield* fillRollups
+      yield* retain
+      return result
+    }),
+  )
+})

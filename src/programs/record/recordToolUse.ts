@@ -1,0 +1,94 @@
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { discoveredTool } from "../../domain/discoveredTool.ts"
+import { projectFromRoot } from "../../domain/projectFromRoot.ts"
+import type { PersistenceError } from "../../domain/StoreError.ts"
+import * as Timestamp from "../../domain/Timestamp.ts"
+import type { DiscoveredTool } from "../../domain/Tool.ts"
+import type { ToolUse } from "../../domain/ToolUse.ts"
+import { Projects } from "../../services/Projects.ts"
+import { ToolRegistry } from "../../services/ToolRegistry.ts"
+import { UsageEvents } from "../../services/UsageEvents.ts"
+
+/** `known`: the call was there already and nothing changed. `counted`: it is in the aggregate, but its event is not stored. */
+export type RecordOutcome = "recorded" | "known" | "counted"
+
+/** The event of a call is stored, but its use is not counted in the aggregate yet. */
+export class AggregateBehind extends Data.TaggedError("AggregateBehind")<{ readonly cause: PersistenceError }> {
+  override get message(): string {
+    return this.cause.message
+  }
+}
+
+/**
+ * The one way a call gets into the store. The event goes first, because its unique (agent, tool-use id) tells whether the
+ * call is new. An event that is rejected is logged and does not keep the aggregate from growing; where the store is unavailable as
+ * a whole, nothing is written.
+ */
+const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: ToolUse) {
+  const events = yield* UsageEvents
+  const registry = yield* ToolRegistry
+  const projects = yield* Projects
+
+  const outcome = yield* events
+    .insert(use)
+    .pipe(
+      Effect.catchTag("PersistenceError", (error) =>
+        error.reason === "rejected" ? Effect.succeed(error) : Effect.fail(error),
+      ),
+    )
+  if (outcome === "known") return "known" as const
+  const hasEvent = outcome === "inserted"
+  yield* registry
+    .recordOrCreate(tool, use.usedAt, { hasEvent })
+    .pipe(Effect.mapError((error) => (hasEvent ? new AggregateBehind({ cause: error }) : error)))
+  if (!hasEvent) yield* Effect.logWarning(`${outcome.message}; the call counts in the aggregate only`)
+  if (use.projectRoot !== null) {
+    yield* projects
+      .remember(projectFromRoot(use.projectRoot), { first: use.usedAt, last: use.usedAt })
+      .pipe(Effect.catchTag("PersistenceError", (error) => Effect.logWarning(error.message)))
+  }
+  return hasEvent ? ("recorded" as const) : ("counted" as const)
+})
+
+/** Records one finished call. A `PersistenceError` leaves the store as it was. */
+export const recordToolUse = (
+  use: ToolUse,
+): Effect.Effect<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> =>
+  record(discoveredTool(use), use)
+
+/**
+ * Records one use by a caller that has no payload, now. With a session id, or null for an unknown session, an event is
+ * inserted as well; without one (`undefined`) only the aggregate grows.
+ */
+export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
+  name: string,
+  defaults: Omit<DiscoveredTool, "name">,
+  sessionId?: string | null,
+  success: boolean = true,
+): Effect.fn.Return<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> {
+  const usedAt = yield* Timestamp.now
+  const tool = { name, ...defaults }
+  if (sessionId === undefined) {
+    const registry = yield* ToolRegistry
+    yield* registry.recordOrCreate(tool, usedAt, { hasEvent: false })
+    return "counted"
+  }
+  return yield* record(tool, {
+    toolName: name,
+    agent: "library",
+    sessionId,
+    projectHash: defaults.projectHash,
+    projectRoot: null,
+    success,
+    usedAt,
+    toolUseId: null,
+    durationMs: null,
+    durationIsEstimated: false,
+    subagent: null,
+    target: null,
+    serverName: defaults.serverName,
+    failureKind: success ? null : "error",
+    source: "library",
+  })
+})

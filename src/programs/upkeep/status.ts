@@ -1,0 +1,69 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { PersistenceError } from "../../domain/StoreError.ts"
+import { fromEpochMillis } from "../../domain/Timestamp.ts"
+import type { AgentActivity } from "../../domain/Usage.ts"
+import { AgentSettings } from "../../services/AgentSettings.ts"
+import { UsageEvents } from "../../services/UsageEvents.ts"
+import type { Check } from "./check.ts"
+import { type DoctorOptions, examineAtOnce, type Surroundings } from "./doctor.ts"
+import { type LookedAt, lookAtSettings } from "./registrations.ts"
+
+export interface AgentStatus {
+  readonly agent: "claude-code"
+  /** The agent's own folder, where it is there. */
+  readonly folder: Option.Option<string>
+  /** The settings files that are there. */
+  readonly settings: ReadonlyArray<LookedAt>
+  /** Today's calls, and the last. None where nothing is recorded yet, or the store cannot be read. */
+  readonly activity: Option.Option<AgentActivity>
+}
+
+export interface Status {
+  readonly agents: ReadonlyArray<AgentStatus>
+  /** What the doctor complains of. */
+  readonly complaints: ReadonlyArray<Check>
+  readonly skipped: ReadonlyArray<Check>
+}
+
+/** The start of this day, by the clock on the wall. */
+const startOfToday = Effect.map(Clock.currentTimeMillis, (now) => fromEpochMillis(new Date(now).setHours(0, 0, 0, 0)))
+
+const activityOf = (agent: AgentStatus["agent"]) =>
+  Effect.gen(function* () {
+    const { getActivity } = yield* UsageEvents
+    return yield* getActivity(agent, yield* startOfToday)
+  })
+
+const claudeCode = ({ store }: DoctorOptions): Effect.Effect<AgentStatus, PersistenceError, AgentSettings> =>
+  Effect.gen(function* () {
+    const { agentFolder } = yield* AgentSettings
+    const looked = yield* lookAtSettings
+    return {
+      agent: "claude-code",
+      folder: yield* agentFolder,
+      settings: looked.filter(({ content }) => Either.isLeft(content) || Option.isSome(content.right)),
+      activity: yield* activityOf("claude-code").pipe(
+        Effect.provide(store),
+        // The doctor says why.
+        Effect.tapError((error) => Effect.logDebug(error.message)),
+        Effect.option,
+      ),
+    }
+  })
+
+/** So much is gone through in a second: some 45,000 calls. */
+const MOST_BYTES = 20_000_000
+
+/** Where tooltrail stands with each agent. */
+export const status = (options: DoctorOptions): Effect.Effect<Status, PersistenceError, Surroundings> =>
+  Effect.gen(function* () {
+    const checks = yield* examineAtOnce(options, MOST_BYTES)
+    return {
+      agents: [yield* claudeCode(options)],
+      complaints: checks.filter(({ status }) => status === "warning" || status === "problem"),
+      skipped: checks.filter(({ status }) => status === "skipped"),
+    }
+  })
