@@ -50,7 +50,7 @@ const run = (program, { home, args = [], input = "", uid, killAfter }) =>
     const started = performance.now()
     const child = spawn(process.execPath, [program, ...args], {
       cwd: "/",
-      env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home },
+      env: { PATH: process.env.PATH ?? "", TOOLTRAIL_HOME: home, CLAUDECODE: "1" },
       ...(uid === undefined ? {} : { uid }),
     })
     let stdout = ""

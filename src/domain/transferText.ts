@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { isObject } from "./agents/JsonObject.ts"
+import { isObject } from "./agents/payload.ts"
 import {
   BaselineShare,
   TransferEnd,

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
-import { decode, type FinishedToolCall, type HostEnvironment } from "../../src/domain/agents/claudeCodeHook.ts"
+import { decode, type FinishedToolCall } from "../../src/domain/agents/claudeCodeHook.ts"
 import { realPayloads } from "../support/processes.ts"
 
-const call = (fields: object, environment?: HostEnvironment): FinishedToolCall => {
+const claudeCode = { CLAUDECODE: "1" }
+
+const call = (fields: object): FinishedToolCall => {
   const event = Either.getOrThrowWith(
-    decode(JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", ...fields }), environment),
+    decode(JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", ...fields })),
     (error) => new Error(error.message),
   )
   assert.strictEqual(event._tag, "FinishedToolCall")
@@ -131,31 +133,12 @@ describe("the payload decoder", () => {
     assert.strictEqual(event.failureKind, kind)
   })
 
-  it.each([
-    [{}, {}, "claude-code"],
-    [{ cursor_version: "2.1" }, {}, "cursor"],
-    [{}, { GEMINI_SESSION_ID: "x" }, "gemini-cli"],
-    [{}, { DEVIN_PROJECT_DIR: "/x" }, "devin"],
-    [{}, { GROK_SESSION_ID: "x" }, "grok"],
-  ])("with %j and the environment %j the agent is %s", (fields, environment, agent) => {
-    assert.strictEqual(call(fields, environment).agent, agent)
+  it.each(["SessionStart", "SessionEnd"])("takes %s of Claude Code alone as a session's boundary", (name) => {
+    const decoded = (fields: object) =>
+      Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name, ...fields }), claudeCode))
+    assert.deepStrictEqual(decoded({}), { _tag: "SessionBoundary" })
+    assert.deepStrictEqual(decoded({ cursor_version: "2" }), { _tag: "OtherHookEvent", name })
   })
-
-  it.each(["SessionStart", "SessionEnd"])(
-    "takes %s of Claude Code, and of nobody else, for a session's boundary",
-    (name) => {
-      assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {
-        _tag: "SessionBoundary",
-      })
-      assert.deepStrictEqual(
-        Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name, cursor_version: "2" }))),
-        {
-          _tag: "OtherHookEvent",
-          name,
-        },
-      )
-    },
-  )
 
   it.each(["sessionStart", "Stop", "postToolUse", "SomethingNew"])("accepts and ignores %s", (name) => {
     assert.deepStrictEqual(Either.getOrThrow(decode(JSON.stringify({ hook_event_name: name }))), {

@@ -21,7 +21,7 @@ import { ProjectResolverLive } from "../../src/layers/files/ProjectResolverLive.
 import { StoreMemory } from "../../src/layers/store/Store.ts"
 import { considerate, importBesideHooks } from "../../src/programs/history/importBesideHooks.ts"
 import { type ImportListener, importTranscripts } from "../../src/programs/history/importTranscripts.ts"
-import { receiveHookEvent } from "../../src/programs/record/receiveHookEvent.ts"
+import { receiveFrom } from "../../src/programs/record/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/record/recordToolUse.ts"
 import { Transcripts } from "../../src/services/Transcripts.ts"
 import { homeAt } from "../support/home.ts"
@@ -68,7 +68,7 @@ const hookPayloads = Effect.gen(function* () {
 
 const hooks = (payloads: ReadonlyArray<string>) =>
   Effect.forEach(payloads, (payload) =>
-    Effect.flatMap(receiveHookEvent(payload), (event) =>
+    Effect.flatMap(receiveFrom(payload, { CLAUDECODE: "1" }), (event) =>
       event._tag === "ToolUsed" ? recordToolUse(event.use) : Effect.dieMessage("the payload tells of no call"),
     ),
   )

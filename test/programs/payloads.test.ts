@@ -9,7 +9,7 @@ import { decode } from "../../src/domain/agents/claudeCodeHook.ts"
 import { AllProjects } from "../../src/domain/Project.ts"
 import { ProjectResolverLive } from "../../src/layers/files/ProjectResolverLive.ts"
 import { StoreMemory } from "../../src/layers/store/Store.ts"
-import { receiveHookEvent } from "../../src/programs/record/receiveHookEvent.ts"
+import { receiveFrom } from "../../src/programs/record/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/record/recordToolUse.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
 import { UsageEvents } from "../../src/services/UsageEvents.ts"
@@ -110,7 +110,7 @@ describe("ten thousand payloads in one process", () => {
           if (toolUseId === null) withoutId++
           else ids.add(JSON.stringify([agent, toolUseId]))
         }
-        const received = yield* Effect.either(receiveHookEvent(payload))
+        const received = yield* Effect.either(receiveFrom(payload, {}))
         assert.strictEqual(Either.isLeft(received), Either.isLeft(decoded), payload)
         if (Either.isLeft(received)) refused++
         else if (received.right._tag === "ToolUsed") yield* recordToolUse(received.right.use)

@@ -154,7 +154,10 @@ describe("reconciling", () => {
     const response = await fetch(`http://127.0.0.1:${server.port}/hook`, {
       method: "POST",
       headers: { authorization: `Bearer ${server.token}` },
-      body: JSON.stringify({ hook_event_name: "SessionStart" }),
+      body: JSON.stringify({
+        hook_event_name: "SessionStart",
+        transcript_path: "/home/ana/.claude/projects/-p/s.jsonl",
+      }),
     })
     assert.strictEqual(response.status, 200)
     await until(() => count(home) === 37, "all calls are there")

@@ -138,13 +138,13 @@ describe("the built server", () => {
   it("takes the project from the payload alone, and the agent as well", async () => {
     const home = freshHome()
     const server = await serve(home, { CLAUDE_PROJECT_DIR: "/the/server", GEMINI_SESSION_ID: "g" })
-    await accepts(post(server, payload("1", { cwd: "/the/project" })))
+    await accepts(post(server, payload("toolu_1", { cwd: "/the/project" })))
     await accepts(post(server, payload("2", { cwd: "" })))
     readStore(home, (all) => {
       assert.deepStrictEqual(all("SELECT root FROM projects"), [{ root: "/the/project" }])
       assert.deepStrictEqual(all("SELECT project_hash, agent FROM tool_usage_events ORDER BY id"), [
         { project_hash: projectFromRoot("/the/project").hash, agent: "claude-code" },
-        { project_hash: null, agent: "claude-code" },
+        { project_hash: null, agent: "unknown" },
       ])
     })
   })

@@ -25,10 +25,11 @@ export const hookPayload = (id: string): string =>
     cwd: "/nowhere",
   })
 
-/** What every program under test gets. Nobody's real transcripts are read. */
+/** What every program under test gets: Claude Code runs it, and nobody's real transcripts are read. */
 const baseEnvironment = {
   PATH: process.env.PATH ?? "",
   HOME: join(tmpdir(), "nobody"),
+  CLAUDECODE: "1",
 }
 
 /** A folder of its own for one test, which goes with the test run. */

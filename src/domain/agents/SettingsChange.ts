@@ -7,7 +7,7 @@ import {
   type Registration,
   wantedHandler,
 } from "./claudeCodeSettings.ts"
-import { isObject } from "./JsonObject.ts"
+import { isObject } from "./payload.ts"
 
 export type JsonPath = ReadonlyArray<string | number>
 

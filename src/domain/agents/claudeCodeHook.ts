@@ -2,8 +2,16 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import { extractServerName } from "../ToolName.ts"
 import type { ToolUse } from "../ToolUse.ts"
-import { isObject, type JsonObject } from "./JsonObject.ts"
-import { LONGEST_PATH, LONGEST_TEXT, OptionalFields, targetOf, textProblem } from "./payload.ts"
+import { agentOf, type HostEnvironment } from "./agents.ts"
+import {
+  isObject,
+  type JsonObject,
+  LONGEST_PATH,
+  LONGEST_TEXT,
+  OptionalFields,
+  targetOf,
+  textProblem,
+} from "./payload.ts"
 
 /** The payload cannot be read as a hook event. `reason` never quotes it: tool input must not reach a log. */
 export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{ readonly reason: string }> {
@@ -12,43 +20,28 @@ export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{
   }
 }
 
-/** What the payload of a finished tool call says; project and time come from elsewhere. */
+/** The payload of a finished tool call. Project and time come from elsewhere. */
 export interface FinishedToolCall
   extends Omit<ToolUse, "projectHash" | "projectRoot" | "usedAt" | "durationIsEstimated" | "source"> {
   readonly _tag: "FinishedToolCall"
   /** The agent's working folder. It moves with `cd`. */
   readonly cwd: string | null
-  /** Optional fields that were there but not usable, and are taken as absent. */
+  /** Optional fields that are present but unusable. They are read as null. */
   readonly unusableFields: ReadonlyArray<string>
 }
 
-/** A session began or ended: its transcript, and those of sessions before it, may hold calls that no hook told of. */
+/** A session began or ended. Transcripts may hold calls that no hook reported. */
 export interface SessionBoundary {
   readonly _tag: "SessionBoundary"
 }
 
-/** An event that tells of nothing that matters here. */
+/** An event that is not recorded. */
 export interface OtherHookEvent {
   readonly _tag: "OtherHookEvent"
   readonly name: string
 }
 
 export type HookEvent = FinishedToolCall | SessionBoundary | OtherHookEvent
-
-/** Environment variables that tell which agent runs a hook that was registered for Claude Code. */
-export interface HostEnvironment {
-  readonly GEMINI_SESSION_ID?: string | undefined
-  readonly DEVIN_PROJECT_DIR?: string | undefined
-  readonly GROK_SESSION_ID?: string | undefined
-}
-
-const hostAgent = (payload: JsonObject, environment: HostEnvironment): string => {
-  if (payload.cursor_version !== undefined) return "cursor"
-  if (environment.GEMINI_SESSION_ID) return "gemini-cli"
-  if (environment.DEVIN_PROJECT_DIR) return "devin"
-  if (environment.GROK_SESSION_ID) return "grok"
-  return "claude-code"
-}
 
 const finishedToolCall = (
   payload: JsonObject,
@@ -62,7 +55,7 @@ const finishedToolCall = (
   return Either.right({
     _tag: "FinishedToolCall",
     toolName,
-    agent: hostAgent(payload, environment),
+    agent: agentOf(payload, environment),
     sessionId: fields.text(payload, "session_id"),
     success,
     toolUseId: fields.text(payload, "tool_use_id"),
@@ -79,8 +72,8 @@ const finishedToolCall = (
 const sessionBoundaries: ReadonlySet<unknown> = new Set(["SessionStart", "SessionEnd"])
 
 /**
- * Reads what Claude Code (or a host that runs its hooks) writes to a hook's stdin: one JSON object, perhaps behind a byte
- * order mark. Only `hook_event_name` and, for a finished call, `tool_name` must be right; unknown fields are ignored.
+ * Reads what Claude Code, or an agent that runs its hooks, writes to a hook's stdin: one JSON object, perhaps after a byte order
+ * mark. Only `hook_event_name` and, for a finished call, `tool_name` must be valid; unknown fields are ignored.
  * Source: https://code.claude.com/docs/en/hooks
  */
 export const decode = (
@@ -99,7 +92,7 @@ export const decode = (
     if (problem !== undefined) return Either.left(new UndecodablePayload({ reason: `hook_event_name ${problem}` }))
     if (event === "PostToolUse") return finishedToolCall(payload, true, environment)
     if (event === "PostToolUseFailure") return finishedToolCall(payload, false, environment)
-    if (sessionBoundaries.has(event) && hostAgent(payload, environment) === "claude-code") {
+    if (sessionBoundaries.has(event) && agentOf(payload, environment) === "claude-code") {
       return Either.right({ _tag: "SessionBoundary" })
     }
     return Either.right({ _tag: "OtherHookEvent", name: event as string })

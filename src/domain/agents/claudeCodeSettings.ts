@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from "./JsonObject.ts"
+import { isObject, type JsonObject } from "./payload.ts"
 
 /** The events of Claude Code that tooltrail is registered for: each call, and the two moments to reconcile transcripts. */
 export const hookEvents = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const

@@ -4,8 +4,9 @@ import type { Project } from "../Project.ts"
 import * as Timestamp from "../Timestamp.ts"
 import { extractServerName } from "../ToolName.ts"
 import type { FailureKind, ToolUse } from "../ToolUse.ts"
-import { isObject, type JsonObject } from "./JsonObject.ts"
 import {
+  isObject,
+  type JsonObject,
   LONGEST_DURATION_MILLIS,
   LONGEST_PATH,
   LONGEST_TEXT,

@@ -1,4 +1,7 @@
-import { isObject, type JsonObject } from "./JsonObject.ts"
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Longer texts are no names or ids. */
 export const LONGEST_TEXT = 1024

@@ -1,8 +1,8 @@
 import { isAbsolute } from "node:path"
 import * as Effect from "effect/Effect"
+import { type HostEnvironment, hostVariables } from "../../domain/agents/agents.ts"
 import {
   decode,
-  type HostEnvironment,
   type OtherHookEvent,
   type SessionBoundary,
   type UndecodablePayload,
@@ -12,30 +12,20 @@ import type { ToolUse } from "../../domain/ToolUse.ts"
 import { environmentVariable } from "../../layers/files/environment.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
 
-interface AgentEnvironment extends HostEnvironment {
-  /** The folder the session began in. */
-  readonly CLAUDE_PROJECT_DIR?: string | undefined
-}
-
-const agentEnvironment: Effect.Effect<AgentEnvironment> = Effect.gen(function* () {
-  return {
-    CLAUDE_PROJECT_DIR: yield* environmentVariable("CLAUDE_PROJECT_DIR"),
-    GEMINI_SESSION_ID: yield* environmentVariable("GEMINI_SESSION_ID"),
-    DEVIN_PROJECT_DIR: yield* environmentVariable("DEVIN_PROJECT_DIR"),
-    GROK_SESSION_ID: yield* environmentVariable("GROK_SESSION_ID"),
-  }
-})
+const agentEnvironment: Effect.Effect<HostEnvironment> = Effect.forEach(hostVariables, (name) =>
+  Effect.map(environmentVariable(name), (value) => [name, value] as const),
+).pipe(Effect.map(Object.fromEntries<string | undefined>))
 
 /** What a hook event asks for. */
 export type ReceivedEvent = { readonly _tag: "ToolUsed"; readonly use: ToolUse } | SessionBoundary | OtherHookEvent
 
 /**
- * What a hook's payload says; a finished call is a tool use of this moment. Its project
- * is that of the folder the session began in (`CLAUDE_PROJECT_DIR`), else of the payload's `cwd`.
+ * Reads a hook's payload. A finished call becomes a tool use of this moment, in the project of the folder that the session
+ * began in (`CLAUDE_PROJECT_DIR`), else of the payload's `cwd`.
  */
 export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   payload: string,
-  environment: AgentEnvironment,
+  environment: HostEnvironment,
 ): Effect.fn.Return<ReceivedEvent, UndecodablePayload, ProjectResolver> {
   const event = yield* decode(payload, environment)
   if (event._tag !== "FinishedToolCall") return event
@@ -58,6 +48,6 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   return { _tag: "ToolUsed", use }
 })
 
-/** As `receiveFrom`, in a process that the agent started and whose environment is the agent's. */
+/** `receiveFrom` in a process that the agent started, with the agent's environment. */
 export const receiveHookEvent = (payload: string): Effect.Effect<ReceivedEvent, UndecodablePayload, ProjectResolver> =>
   Effect.flatMap(agentEnvironment, (environment) => receiveFrom(payload, environment))
