@@ -1,17 +1,17 @@
-// The plugin's hook. It is installed by copying, so it brings nothing: it finds the tooltrail that is installed on this
-// machine and runs that one's hook in this process. Where there is none, it says so once in tooltrail's log.
+// The plugin's hook. Claude Code installs the plugin by copying, so it contains no tooltrail: it finds the one that is installed on
+// this machine and runs its hook in this process. If there is none, it says so once in tooltrail's log.
 const { appendFileSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync } = require("node:fs")
 const { delimiter, dirname, isAbsolute, join } = require("node:path")
 
 const HOOK = "tooltrail-hook.cjs"
 const NOTICE =
-  "the Claude Code plugin finds no installed tooltrail, so it records nothing; `npm install -g tooltrail`, then `tooltrail install`"
+  "the Claude Code plugin found no installed tooltrail and records nothing; run `npm install -g tooltrail`, then `tooltrail install`"
 const PATIENCE_MILLIS = 2000
 
 const env = process.env
 const userHome = (process.platform === "win32" ? env.USERPROFILE : env.HOME) || require("node:os").homedir()
 
-/** Where tooltrail keeps its files; as it finds that itself. */
+/** tooltrail's home, found as tooltrail itself finds it. */
 const findHome = () => {
   if (env.TOOLTRAIL_HOME) return env.TOOLTRAIL_HOME
   if (process.platform === "win32") return join(env.LOCALAPPDATA || join(userHome, "AppData", "Local"), "tooltrail")
@@ -32,7 +32,7 @@ const orNothing = (read) => {
 const remembered = (home) =>
   orNothing(() => JSON.parse(readFileSync(join(home, "tooltrail.installations.json"), "utf8")).hook)
 
-/** The packages of a folder of programs: npm keeps them beside it, or in it on Windows. */
+/** The package folders that belong to a folder of programs: npm keeps them beside it, on Windows inside it. */
 const packagesOf = (programs) => [
   join(dirname(programs), "lib", "node_modules"),
   ...(process.platform === "win32" ? [join(programs, "node_modules")] : []),
@@ -53,7 +53,7 @@ function* candidates(home) {
     ...(prefix ? [join(prefix, "bin")] : []),
     ...(process.platform === "win32" ? [join(env.APPDATA || "", "npm")] : ["/usr/local/bin", "/opt/homebrew/bin"]),
   ]
-  // A relative folder would be looked for in the project, which may be anybody's.
+  // A relative folder would lead into the project, which may be anybody's.
   for (const folder of folders.filter(isAbsolute)) {
     yield orNothing(() => realpathSync(join(folder, "tooltrail-hook")))
     for (const packages of packagesOf(folder)) yield join(packages, "tooltrail", "dist", HOOK)
@@ -73,7 +73,7 @@ const sayOnce = (home) => {
     closeSync(openSync(join(home, "plugin-notice"), "wx", 0o600))
     appendFileSync(join(home, "tooltrail.log"), `${new Date().toISOString()} WARN ${NOTICE}\n`, { mode: 0o600 })
   } catch {
-    // It was said, or nothing can be written, and then there is nobody to tell.
+    // It has been said before, or nothing can be written here.
   }
 }
 
@@ -81,11 +81,10 @@ const home = findHome()
 const hook = findHook(home)
 if (hook === undefined) {
   sayOnce(home)
-  // An agent may take it for an error when nobody reads the payload.
+  // An agent may call it an error if nobody reads the payload.
   setTimeout(() => process.exit(0), PATIENCE_MILLIS)
   process.stdin.on("end", () => process.exit(0)).on("error", () => process.exit(0))
   process.stdin.resume()
 } else {
-  process.argv.push("--plugin")
   require(hook)
 }
