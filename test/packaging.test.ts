@@ -108,6 +108,7 @@ describe("the packed tarball", () => {
           !/^dist\/(tooltrail|tooltrail-hook|cli-bundle|hook-bundle|transcript-worker|on-demand\/\w+)\.cjs$/.test(
             path,
           ) &&
+          path !== "dist/tooltrail-hook.sh" &&
           !/^dist\/lib\/[\w/]+\.(js|d\.ts)$/.test(path),
       )
     assert.deepStrictEqual(strays, [])
@@ -115,6 +116,7 @@ describe("the packed tarball", () => {
       const source = path.replace("dist/lib", "src").replace(/\.(js|d\.ts)$/, ".ts")
       assert.isTrue(existsSync(join(root, source)), `${path} is left from a module that is gone`)
     }
+    accessSync(join(installed, "dist", "tooltrail-hook.sh"), constants.X_OK)
     for (const name of ["tooltrail", "tooltrail-hook"]) {
       accessSync(join(prefix, "bin", name), constants.X_OK)
       assert.match(readFileSync(program(name), "utf8"), /^#!\/usr\/bin\/env node\n/)

@@ -12,6 +12,7 @@ describe("a handler in an agent's settings", () => {
     [command("/usr/bin/node", ["/opt/tooltrail/dist/tooltrail-hook.cjs"])],
     [command("/old/node20", ["--no-warnings", "/old path/tooltrail-hook.cjs"])],
     [command("/usr/bin/env", ["-u", "NODE_EXTRA_CA_CERTS", "/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
+    [command("/opt/tooltrail-hook.sh", ["/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
     [command("C:\\Program Files\\nodejs\\node.exe", ["C:\\tooltrail\\dist\\tooltrail-hook.cjs"])],
     [command("tooltrail-hook")],
     [command("/usr/local/bin/tooltrail-hook", [])],
@@ -35,6 +36,8 @@ describe("a handler in an agent's settings", () => {
     [command("node /opt/tooltrail-hook.cjs; rm x")],
     [command("cat > /tmp/x; node $HOME/tooltrail-hook.cjs")],
     [command("node `which tooltrail-hook.cjs`")],
+    [command("/opt/tooltrail-hook.sh", ["/usr/bin/node", "/opt/other-hook.cjs"])],
+    [command("/opt/tooltrail-hook.sh")],
     [command("my-tooltrail-hook")],
     [command("tooltrail top")],
     [command("echo tooltrail-hook")],
@@ -55,7 +58,7 @@ describe("a handler in an agent's settings", () => {
     assert.isFalse(isOurs(handler, token))
   })
 
-  it("is known again as it is registered", () => {
+  it("is recognised as it was registered", () => {
     const registered = {
       command: { command: "/n", args: ["/x/tooltrail-hook.cjs"] },
       isAsync: true,

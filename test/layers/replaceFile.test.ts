@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { checkUnchanged } from "../../src/layers/agents/settingsFile.ts"
+import { checkUnchanged } from "../../src/layers/agents/ClaudeCodeSettings.ts"
 import { replaceFile } from "../../src/layers/files/atomicFile.ts"
 import { temporaryFolder } from "../support/processes.ts"
 
@@ -29,6 +29,6 @@ describe("a file's replacement", () => {
     writeFileSync(path, "theirs")
     checkUnchanged(path, "theirs")
     for (const read of [undefined, "mine"])
-      assert.throws(() => checkUnchanged(path, read), /changed by another program/)
+      assert.throws(() => checkUnchanged(path, read), /another program has just changed it/)
   })
 })

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import {
   chmodSync,
   cpSync,
@@ -40,6 +40,9 @@ const NOBODY = 65_534
 const registered = Effect.runSync(hookCommand(cliProgram))
 const node = registered.args.at(-2) ?? registered.command
 
+/** Folders that hold no `claude`. */
+const PATH = "/usr/bin:/bin"
+
 interface Handler {
   readonly type: string
   readonly command: string
@@ -76,7 +79,7 @@ const person = (content?: string | Buffer): Person => {
     settings,
     tooltrail,
     run: (args, options = {}) =>
-      runCli(tooltrail, args.split(" "), { cwd: home, ...options, env: { HOME: home, ...options.env } }),
+      runCli(tooltrail, args.split(" "), { cwd: home, ...options, env: { HOME: home, PATH, ...options.env } }),
     read: () => JSON.parse(readFileSync(settings, "utf8").replace(/^\uFEFF/, "")) as Settings,
   }
 }
@@ -183,7 +186,7 @@ describe("settings files", () => {
 
     succeeds(await run("uninstall"))
     assert.deepStrictEqual(snapshot(home), before, "byte for byte as it was")
-    assert.include(succeeds(await run("uninstall")), "nothing to take out")
+    assert.include(succeeds(await run("uninstall")), "nothing to remove")
   })
 
   it("a symlink is followed and stays, also one that leads nowhere yet", async () => {
@@ -205,7 +208,7 @@ describe("settings files", () => {
     }
   })
 
-  it("one that cannot be read or written is left alone, which one line says", async () => {
+  it("one that cannot be read or written is not changed, and one line says why", async () => {
     const { home, settings, tooltrail, run } = person("{}")
     chmodSync(home, 0o755)
     mkdirSync(tooltrail, { mode: 0o777 })
@@ -218,7 +221,7 @@ describe("settings files", () => {
       chmodSync(dirname(settings), mode === 0o444 ? 0o777 : 0o755)
       const { code, stdout, stderr } = await run("install", { uid: NOBODY })
       assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
-      assert.include(stderr, `${settings} is left as it is: ${expected}`)
+      assert.include(stderr, `${settings} was not changed: ${expected}`)
       assert.strictEqual(readFileSync(settings, "utf8"), "{}")
       assert.deepStrictEqual(readdirSync(dirname(settings)), ["settings.json"])
     }
@@ -227,23 +230,23 @@ describe("settings files", () => {
   it.concurrent.each<[string, string | Buffer, string]>([
     ["unparsable", '{\n  "model": "opus",\n}\n', "it is not JSON: line 3, column 1: property name expected"],
     ["cut off", '{"hooks": {"Stop": [', "it is not JSON: line 1, column 21: "],
-    ["a list", "[]", "it does not hold an object"],
+    ["a list", "[]", "it is not an object"],
     ["with hooks of another shape", '{"hooks": []}', 'its "hooks" is not an object'],
     ["with an event of another shape", '{"hooks": {"PostToolUse": {}}}', 'its "hooks.PostToolUse" is not a list'],
-    ["with hooks twice", '{"hooks": {},\n"hooks": {}}', 'line 2, column 1: the key "hooks" stands there twice'],
+    ["with hooks twice", '{"hooks": {},\n"hooks": {}}', 'line 2, column 1: duplicate key "hooks"'],
     [
       "nested without end",
       `{"a": ${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
       "it is nested more than 1000 levels deep: line 1, column 1006",
     ],
     ["not UTF-8", Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), "it is not UTF-8"],
-  ])("one that is %s is left alone, which one line says", async (_, content, expected) => {
+  ])("one that is %s is not changed, and one line says why", async (_, content, expected) => {
     const { home, settings, run } = person(content)
     const before = snapshot(home)
     for (const command of ["install", "install --dry-run", "uninstall"]) {
       const { code, stderr } = await run(command)
       assert.deepStrictEqual([code, lines(stderr).length], [1, 1], stderr)
-      assert.include(stderr, `${settings} is left as it is: ${expected}`)
+      assert.include(stderr, `${settings} was not changed: ${expected}`)
     }
     assert.deepStrictEqual(snapshot(home), before)
     const status = await run("status")
@@ -283,21 +286,11 @@ describe("settings files", () => {
     assert.include(succeeds(await run("install")), "nothing changed")
 
     const stdout = succeeds(await run("uninstall"))
-    assert.include(stdout, `Its backup stays: ${settings}.tooltrail-backup`)
+    assert.include(stdout, `The backup is still in ${settings}.tooltrail-backup`)
     assert.strictEqual(readFileSync(`${settings}.tooltrail-backup`, "utf8"), text)
     assert.deepStrictEqual(JSON.parse(readFileSync(settings, "utf8").replace(/\/\/ (mine|lint)/g, "")), {
       hooks: { PostToolUse: [bash, others] },
     })
-  })
-
-  it("what changed since the install stays, and only the hooks go", async () => {
-    const { settings, run } = person(`${pretty({ model: "opus" })}\n`)
-    await run("install")
-    const changed = readFileSync(settings, "utf8").replace('"opus"', '"haiku"')
-    writeFileSync(settings, changed)
-    const stdout = succeeds(await run("uninstall"))
-    assert.strictEqual(readFileSync(settings, "utf8"), `${pretty({ model: "haiku" })}\n`)
-    assert.include(stdout, "Its backup stays")
   })
 
   it("an older backup is not overwritten", async () => {
@@ -328,7 +321,7 @@ describe("the scopes", () => {
       const { code, stdout, stderr } = await run(`install --scope ${scope} --json`, options)
       assert.strictEqual(code, 0)
       assert.deepInclude(JSON.parse(stdout), { scope, path, mode: "hook", changed: true, dry_run: false })
-      assert.strictEqual(/names paths of this machine/.test(stderr), scope === "project")
+      assert.strictEqual(/contains paths of this machine; use --scope local/.test(stderr), scope === "project")
       assert.isTrue(existsSync(path))
     }
     assert.isFalse(existsSync(join(home, ".claude")))
@@ -370,7 +363,7 @@ describe("the registered command", () => {
     assert.match(succeeds(await someone.run("status")), /last call {2}.*ago|now\n {2}today {6}5 calls/)
   })
 
-  it("starts Node 20 without NODE_EXTRA_CA_CERTS where that is set", async () => {
+  it("starts Node 20 without NODE_EXTRA_CA_CERTS if that is set", async () => {
     const someone = person()
     const certificates = "/etc/ssl/certs/ca-certificates.crt"
     await someone.run("install", { env: { NODE_EXTRA_CA_CERTS: certificates } })
@@ -379,16 +372,30 @@ describe("the registered command", () => {
     const start = [node, hookProgram]
     assert.deepStrictEqual(
       [handler?.command, ...(handler?.args ?? [])],
-      isNode20 ? ["/usr/bin/env", "-u", "NODE_EXTRA_CA_CERTS", ...start] : start,
+      isNode20 ? [join(dirname(hookProgram), "tooltrail-hook.sh"), ...start] : start,
     )
     runRegistered(someone, handler as Handler, realPayloads[2] ?? "")
     assert.strictEqual(totals(someone.tooltrail).events, 1)
     const doctor = await someone.run("doctor", { env: { NODE_EXTRA_CA_CERTS: certificates } })
     assert.notInclude(doctor.stdout, "NODE_EXTRA_CA_CERTS costs")
-    assert.include(succeeds(await someone.run("install")), "Registered in")
+    assert.include(succeeds(await someone.run("install")), "Registered the hook in")
     assert.strictEqual(someone.read().hooks.SessionEnd?.[0]?.hooks[0]?.command, node)
     succeeds(await someone.run("uninstall"))
     assert.isFalse(existsSync(join(someone.home, ".claude")))
+  })
+
+  it("does no harm if the agent ignores its args", async () => {
+    for (const env of [{}, { NODE_EXTRA_CA_CERTS: "/etc/ssl/certs/ca-certificates.crt" }]) {
+      const someone = person()
+      await someone.run("install", { env })
+      const { command } = someone.read().hooks.PostToolUse?.[0]?.hooks[0] ?? { command: "" }
+      const options = { input: realPayloads[2] ?? "", encoding: "utf8", env: { SECRET: "of the environment" } } as const
+      const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", command], options)
+      assert.strictEqual(stdout, "")
+      assert.notInclude(stderr, "of the environment")
+      // Node finds that the payload is no script, and runs nothing.
+      if (status !== 0) assert.deepStrictEqual([command, /SyntaxError/.test(stderr)], [node, true])
+    }
   })
 
   it("survives an update: it is named by the folder's link, not by what that leads to", async () => {
@@ -418,14 +425,14 @@ describe("the registered command", () => {
     assert.notProperty(someone.read().hooks.PostToolUse?.[0]?.hooks[0] ?? {}, "async")
   })
 
-  it("is missed by the doctor when it is gone, in part or switched off; it runs nothing that a project names", async () => {
+  it("is missed by the doctor if it is gone, incomplete or switched off; the doctor runs nothing that a project names", async () => {
     const someone = person()
     await someone.run("install")
     const text = readFileSync(someone.settings, "utf8")
     const doctor = async () => (await someone.run("doctor --json")).stdout
     assert.include(await doctor(), `in ${someone.settings}, as a command`)
     writeFileSync(someone.settings, text.replaceAll(node, "/gone/node"))
-    assert.include(await doctor(), `${someone.settings} starts /gone/node, which is not there`)
+    assert.include(await doctor(), `${someone.settings} starts /gone/node, which does not exist`)
     writeFileSync(someone.settings, text.replace('"SessionEnd"', '"Other"'))
     assert.include(await doctor(), "lacks SessionEnd")
     writeFileSync(someone.settings, text.replace("{", '{"disableAllHooks": true,'))
@@ -443,7 +450,7 @@ describe("the registered command", () => {
 })
 
 describe("install --mode http", () => {
-  it("has calls posted to the server and sessions start the hook; the token stays off the screen", async () => {
+  it("posts calls to the server, starts the hook for sessions, and never shows the token", async () => {
     const someone = person()
     const preview = await someone.run("install --mode http --dry-run")
     assert.include(preview.stdout, "Bearer …")
@@ -451,7 +458,7 @@ describe("install --mode http", () => {
     const server = await startServer(someone.tooltrail)
     const installed = await someone.run(`install --mode http --port ${server.port}`)
     assert.strictEqual(installed.code, 0)
-    assert.include(installed.stderr, "the server's token stands in")
+    assert.include(installed.stderr, "contains the server's token")
     assert.strictEqual(statSync(someone.settings).mode & 0o777, 0o600)
     const { hooks } = someone.read()
     const types = EVENTS.map((event) => hooks[event]?.[0]?.hooks[0]?.type)
@@ -474,7 +481,7 @@ describe("install --mode http", () => {
     assert.isFalse(existsSync(someone.settings))
   })
 
-  it("says when others can read the token, and when it is not the server's", async () => {
+  it("says if others can read the token, and if it is not the server's", async () => {
     const someone = person("{}")
     const { stderr } = await someone.run("install --mode http")
     assert.include(stderr, `others can read ${someone.settings}`)
@@ -484,6 +491,42 @@ describe("install --mode http", () => {
     assert.strictEqual(someone.read().hooks.PostToolUse?.length, 1)
     succeeds(await someone.run("uninstall"))
     assert.strictEqual(readFileSync(someone.settings, "utf8"), "{}")
+  })
+})
+
+describe("the version of Claude Code", () => {
+  const withClaude = (script: string) => {
+    const someone = person("{}")
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, "claude"), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return { ...someone, env: { PATH: `${folder}:${PATH}` } }
+  }
+
+  it.concurrent.each(["2.1.138 (Claude Code)", "1.0.999", "2.0.200"])(
+    "%s is refused: it ignores args",
+    async (version) => {
+      const { settings, tooltrail, run, env } = withClaude(`echo "${version}"`)
+      for (const command of ["install", "install --mode http", "install --dry-run"]) {
+        const { code, stdout, stderr } = await run(command, { env })
+        assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
+        assert.match(stderr, /Claude Code [\d.]+ is too old: tooltrail needs 2\.1\.139 or later/)
+      }
+      assert.strictEqual(readFileSync(settings, "utf8"), "{}")
+      assert.isFalse(existsSync(tooltrail))
+    },
+  )
+
+  it.concurrent.each([
+    'echo "2.1.139 (Claude Code)"',
+    "echo 2.2.0",
+    "echo 10.0.0",
+    "echo none",
+    "exit 1",
+    "exec sleep 600",
+  ])("a claude that does `%s` is no obstacle", async (script) => {
+    const { run, read, env } = withClaude(script)
+    succeeds(await run("install", { env }))
+    assert.lengthOf(Object.keys(read().hooks), EVENTS.length)
   })
 })
 

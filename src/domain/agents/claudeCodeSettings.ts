@@ -1,6 +1,39 @@
+import * as Data from "effect/Data"
 import { isObject, type JsonObject } from "./payload.ts"
 
-/** The events of Claude Code that tooltrail is registered for: each call, and the two moments to reconcile transcripts. */
+/** An agent's settings file that cannot be read or edited. Nothing was changed in it. */
+export class UnusableSettings extends Data.TaggedError("UnusableSettings")<{
+  readonly path: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.path} was not changed: ${this.reason}`
+  }
+}
+
+/** The hook's program could not be run to its end. */
+export class HookNotRunnable extends Data.TaggedError("HookNotRunnable")<{
+  readonly program: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `could not run the hook ${this.program}: ${this.reason}`
+  }
+}
+
+/** The first Claude Code that starts a hook's program with its `args`. Older ones ignore them. */
+export const OLDEST_VERSION = "2.1.139"
+
+/** The installed agent is too old for the hook. */
+export class AgentTooOld extends Data.TaggedError("AgentTooOld")<{ readonly version: string }> {
+  override get message(): string {
+    return `Claude Code ${this.version} is too old: tooltrail needs ${OLDEST_VERSION} or later; run \`claude update\`, then install again`
+  }
+}
+
+export const isTooOld = (version: string): boolean => version.localeCompare(OLDEST_VERSION, "en", { numeric: true }) < 0
+
+/** The events that tooltrail is registered for: each call, and the two moments to reconcile transcripts. */
 export const hookEvents = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const
 
 export type HookEventName = (typeof hookEvents)[number]
@@ -11,26 +44,29 @@ export interface HookCommand {
   readonly args: ReadonlyArray<string>
 }
 
-/** What is to stand in an agent's settings. */
+/** How tooltrail is to be registered in the settings. */
 export interface Registration {
   readonly command: HookCommand
   /** The agent does not wait for the hook. */
   readonly isAsync: boolean
-  /** The server that takes the calls in the command's place. */
+  /** The server that takes the calls instead of the command. */
   readonly endpoint: { readonly port: number; readonly token: string } | undefined
 }
 
-/** The one variable that makes Node slow to start; see `HookCost`. */
+/** A variable that makes every start of Node 20 some 40 ms slower. */
 export const CERTIFICATES_VARIABLE = "NODE_EXTRA_CA_CERTS"
+
+/** Starts the program in its arguments without that variable. Without arguments it does nothing. */
+export const LAUNCHER = "tooltrail-hook.sh"
 
 export const DEFAULT_PORT = 4717
 
 const TIMEOUT_SECONDS = 10
 
-/** Claude Code runs no HTTP hook for SessionStart, and the server does not reconcile, so the session's events start the command. */
+/** Claude Code posts no SessionStart, so a session's events always start the command. */
 const isCall = (event: HookEventName) => event === "PostToolUse" || event === "PostToolUseFailure"
 
-/** The handler that is to stand under an event. */
+/** The handler of an event. */
 export const wantedHandler = (event: HookEventName, { command, isAsync, endpoint }: Registration): JsonObject =>
   endpoint !== undefined && isCall(event)
     ? {
@@ -43,15 +79,16 @@ export const wantedHandler = (event: HookEventName, { command, isAsync, endpoint
 
 const lastSegment = (path: string) => path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)
 
-/** The words of a command line for a shell; none where the shell would do more with it than split it. */
+/** The words of a shell's command line; none if the shell would do more than split it. */
 const splitWords = (line: string): ReadonlyArray<string> => {
   const words = line.match(/"[^"$`\\]*"|'[^']*'|[^\s"'$`;&|<>()\\]+/g) ?? []
   const isPlain = words.join("") === line.replace(/\s/g, "") || words.join(" ") === line.trim()
   return isPlain ? words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2")) : []
 }
 
-const withoutVariable = (words: ReadonlyArray<string>) => {
+const withoutLauncher = (words: ReadonlyArray<string>) => {
   const [program = "", option, name] = words
+  if (lastSegment(program) === LAUNCHER) return words.slice(1)
   return lastSegment(program) === "env" && option === "-u" && name === CERTIFICATES_VARIABLE ? words.slice(3) : words
 }
 
@@ -65,9 +102,9 @@ const wordsOf = (handler: JsonObject): ReadonlyArray<string> => {
   return Array.isArray(args) && args.every((arg) => typeof arg === "string") ? [command, ...args] : []
 }
 
-/** Only these start nothing but the hook: `tooltrail-hook` and `tooltrail hook`, behind `node` and its options or not. */
+/** These start the hook and nothing else: `tooltrail-hook` and `tooltrail hook`, with or without `node` and its options. */
 const startsTheHook = (handler: JsonObject): boolean => {
-  const words = withoutVariable(wordsOf(handler))
+  const words = withoutLauncher(wordsOf(handler))
   const script = words.findIndex((word, place) => place > 0 && !word.startsWith("-"))
   return [words, script > 0 && words[script]?.endsWith(".cjs") ? words.slice(script) : []].some(
     ([program = "", ...rest]) =>
@@ -90,7 +127,7 @@ const endpointOf = (handler: JsonObject): Endpoint | undefined => {
   return port === undefined || token === undefined ? undefined : { url, port: Number(port), token }
 }
 
-/** Whether a handler is one that some tooltrail registered. What only looks alike belongs to somebody else. */
+/** Whether some tooltrail registered this handler. One that only looks similar belongs to somebody else. */
 export const isOurs = (handler: unknown, token: string | undefined): handler is JsonObject => {
   if (!isObject(handler)) return false
   if (handler.type === "command") return startsTheHook(handler)
@@ -99,19 +136,19 @@ export const isOurs = (handler: unknown, token: string | undefined): handler is 
   return endpoint !== undefined && (endpoint.token === token || endpoint.port === DEFAULT_PORT)
 }
 
-/** A handler of ours, and where it stands: `hooks[event][group].hooks[index]`. */
+/** A handler of ours, at `hooks[event][group].hooks[index]`. */
 export interface FoundHandler {
   readonly event: string
   readonly group: number
   readonly index: number
   readonly handler: JsonObject
-  /** Which tools its group is for, as it stands there; all where it is left out, empty or `*`. */
+  /** The tools that its group is for: all if it is missing, empty or `*`. */
   readonly matcher: unknown
 }
 
 const isForAllTools = (matcher: unknown) => matcher === undefined || matcher === "" || matcher === "*"
 
-/** It is run for some calls only. */
+/** It runs for some calls only. */
 export const isNarrowed = ({ handler, matcher }: FoundHandler): boolean =>
   handler.if !== undefined || !isForAllTools(matcher)
 
@@ -122,21 +159,13 @@ export const findHandlers = (settings: unknown, token: string | undefined): Read
     items(groups).flatMap((group, groupIndex) =>
       (isObject(group) ? items(group.hooks) : []).flatMap((handler, index) =>
         isOurs(handler, token)
-          ? [
-              {
-                event,
-                group: groupIndex,
-                index,
-                handler,
-                matcher: isObject(group) ? group.matcher : undefined,
-              },
-            ]
+          ? [{ event, group: groupIndex, index, handler, matcher: isObject(group) ? group.matcher : undefined }]
           : [],
       ),
     ),
   )
 
-/** How an agent's settings have tooltrail registered. */
+/** How tooltrail is registered in a settings file. */
 export interface Registered {
   readonly mode: "hook" | "http"
   readonly isAsync: boolean
@@ -148,23 +177,148 @@ export interface Registered {
   readonly token: string | undefined
 }
 
-/** What is registered for all calls or sessions; nothing where none of the handlers is. */
+/** The registration for all calls or sessions; undefined if no handler is for all. */
 export const describeRegistration = (found: ReadonlyArray<FoundHandler>): Registered | undefined => {
-  const heard = found.filter((each) => !isNarrowed(each))
-  if (heard.length === 0) return undefined
-  const endpoint = heard.map(({ handler }) => endpointOf(handler)).find((found) => found !== undefined)
-  const commands = heard.filter(({ handler }) => handler.type === "command")
+  const general = found.filter((each) => !isNarrowed(each))
+  if (general.length === 0) return undefined
+  const endpoint = general.map(({ handler }) => endpointOf(handler)).find((found) => found !== undefined)
+  const commands = general.filter(({ handler }) => handler.type === "command")
   const [command, ...args] = commands.map(({ handler }) => wordsOf(handler)).at(0) ?? []
   return {
     mode: endpoint === undefined ? "hook" : "http",
     isAsync: commands.some(({ handler }) => handler.async === true),
-    events: hookEvents.filter((event) => heard.some((each) => each.event === event)),
+    events: hookEvents.filter((event) => general.some((each) => each.event === event)),
     command: command === undefined ? undefined : { command, args },
     url: endpoint?.url,
     token: endpoint?.token,
   }
 }
 
-/** The parts of a registered command that must exist as files: what it starts, and the paths it is given. */
+/** The files that a registered command needs: its program, and the paths among its arguments. */
 export const filesOf = ({ command, args }: HookCommand): ReadonlyArray<string> =>
   [command, ...args].filter((word) => /^([/\\]|[A-Za-z]:[/\\])/.test(word))
+
+export type JsonPath = ReadonlyArray<string | number>
+
+/** One step of an edit of a JSON text. `set` replaces what is there, or adds a property to an object. */
+export type SettingsChange =
+  | { readonly kind: "set"; readonly path: JsonPath; readonly value: unknown }
+  | { readonly kind: "append"; readonly path: JsonPath; readonly value: unknown }
+  | { readonly kind: "remove"; readonly path: JsonPath }
+
+/** Why settings cannot be edited; undefined if they can. */
+export const findMisshape = (settings: unknown): string | undefined => {
+  if (!isObject(settings)) return "it is not an object"
+  const { hooks } = settings
+  if (hooks === undefined) return undefined
+  if (!isObject(hooks)) return `its "hooks" is not an object`
+  const event = hookEvents.find((name) => hooks[name] !== undefined && !Array.isArray(hooks[name]))
+  return event === undefined ? undefined : `its "hooks.${event}" is not a list`
+}
+
+const sameJson = (a: unknown, b: unknown): boolean => {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
+  }
+  if (!isObject(a) || !isObject(b)) return a === b
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+}
+
+const pathOf = ({ event, group, index }: FoundHandler): JsonPath => ["hooks", event, group, "hooks", index]
+
+/**
+ * Removes handlers, and what is empty without them: their group, their event, "hooks" itself. It goes from last to first, so
+ * that the indices before stay valid.
+ */
+const removals = (
+  settings: unknown,
+  handlers: ReadonlyArray<FoundHandler>,
+  stays: (path: JsonPath) => boolean,
+): ReadonlyArray<SettingsChange> => {
+  const hooks = isObject(settings) && isObject(settings.hooks) ? settings.hooks : {}
+  const emptied: Array<string> = []
+  const inside = [...new Set(handlers.map(({ event }) => event))].flatMap((event) => {
+    const groups = hooks[event] as ReadonlyArray<{ readonly hooks?: unknown } | undefined>
+    const removed = groups.map((_, place) => handlers.filter((each) => each.event === event && each.group === place))
+    const isWhole = (place: number) => {
+      const held = groups[place]?.hooks
+      return removed[place]?.length !== 0 && Array.isArray(held) && held.length === removed[place]?.length
+    }
+    if (groups.every((_, place) => isWhole(place)) && !stays(["hooks", event])) {
+      emptied.push(event)
+      return [["hooks", event]]
+    }
+    return removed
+      .flatMap(
+        (gone, place): ReadonlyArray<JsonPath> => (isWhole(place) ? [["hooks", event, place]] : gone.map(pathOf)),
+      )
+      .reverse()
+  })
+  const hooksGo = emptied.length > 0 && emptied.length === Object.keys(hooks).length && !stays(["hooks"])
+  return (hooksGo ? [["hooks"]] : inside).map((path) => ({ kind: "remove", path }))
+}
+
+/**
+ * The changes after which settings hold exactly this registration. A correct handler stays, an older one is replaced in place,
+ * other handlers of ours go.
+ */
+export const changesToRegister = (
+  settings: unknown,
+  registration: Registration,
+  token: string | undefined,
+): ReadonlyArray<SettingsChange> => {
+  const wanted = (event: HookEventName) => wantedHandler(event, registration)
+  const group = (event: HookEventName) => ({ hooks: [wanted(event)] })
+  const hooks = isObject(settings) ? settings.hooks : undefined
+  if (!isObject(hooks)) {
+    return [
+      { kind: "set", path: ["hooks"], value: Object.fromEntries(hookEvents.map((event) => [event, [group(event)]])) },
+    ]
+  }
+  const found = findHandlers(settings, token)
+  const kept = hookEvents.flatMap((event) => {
+    const handler = found.find((each) => each.event === event && !isNarrowed(each))
+    return handler === undefined ? [] : [{ event, handler }]
+  })
+  const missing = hookEvents.filter((event) => !kept.some((each) => each.event === event))
+  const surplus = found.filter((each) => !kept.some(({ handler }) => handler === each))
+  return [
+    ...kept.flatMap(
+      ({ event, handler }): ReadonlyArray<SettingsChange> =>
+        sameJson(handler.handler, wanted(event)) ? [] : [{ kind: "set", path: pathOf(handler), value: wanted(event) }],
+    ),
+    ...removals(settings, surplus, (path) => path.length === 1 || missing.some((event) => event === path[1])),
+    ...missing.map(
+      (event): SettingsChange =>
+        hooks[event] === undefined
+          ? { kind: "set", path: ["hooks", event], value: [group(event)] }
+          : { kind: "append", path: ["hooks", event], value: group(event) },
+    ),
+  ]
+}
+
+/** The events under "hooks", even those with empty lists; null without "hooks". */
+export const listedEvents = (settings: unknown): ReadonlyArray<string> | null =>
+  isObject(settings) && isObject(settings.hooks) ? Object.keys(settings.hooks) : null
+
+/** The changes that remove every handler of ours. `before`: the events listed before tooltrail, which stay even if empty. */
+export const changesToUnregister = (
+  settings: unknown,
+  token: string | undefined,
+  before: ReadonlyArray<string> | null,
+): ReadonlyArray<SettingsChange> =>
+  removals(settings, findHandlers(settings, token), ([, event]) =>
+    event === undefined ? before !== null : before?.includes(String(event)) === true,
+  )
+
+/** The plugin's names under "enabledPlugins": `tooltrail@<marketplace>`. */
+export const enabledPlugins = (settings: unknown): ReadonlyArray<string> =>
+  isObject(settings) && isObject(settings.enabledPlugins)
+    ? Object.entries(settings.enabledPlugins).flatMap(([id, isOn]) =>
+        isOn === true && id.startsWith("tooltrail@") ? [id] : [],
+      )
+    : []
+
+/** All hooks are switched off. */
+export const areHooksDisabled = (settings: unknown): boolean => isObject(settings) && settings.disableAllHooks === true

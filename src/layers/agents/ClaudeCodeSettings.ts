@@ -1,19 +1,39 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs"
+import { dirname, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { describeRegistration, filesOf, findHandlers, type Registered } from "../../domain/agents/claudeCodeSettings.ts"
 import {
   areHooksDisabled,
   changesToRegister,
   changesToUnregister,
+  describeRegistration,
   enabledPlugins,
+  filesOf,
+  findHandlers,
   findMisshape,
   listedEvents,
-} from "../../domain/agents/SettingsChange.ts"
-import { UnusableSettings } from "../../domain/agents/UnusableSettings.ts"
+  type Registered,
+  UnusableSettings,
+} from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import { AgentSettings, type SettingsFile, type SettingsScope, settingsScopes } from "../../services/AgentSettings.ts"
 import { Home } from "../../services/Home.ts"
@@ -23,21 +43,55 @@ import { findCheckout } from "../files/ProjectResolverLive.ts"
 import { knownToken, tokenPath } from "../files/tokenFile.ts"
 import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
 import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
-import {
-  backupPath,
-  checkUnchanged,
-  followLinks,
-  hashOf,
-  readText,
-  removeEmptyFolders,
-  stat,
-  withoutMark,
-  writeBackup,
-} from "./settingsFile.ts"
 
-/** A new file's mode, of which the process's umask takes its part; of one that holds a token. */
+/** The mode of a new settings file, before the umask; and of one that holds a token. */
 const FILE_MODE = 0o666
 const SECRET_MODE = 0o600
+const BYTE_ORDER_MARK = "\uFEFF"
+const VERSION_PATIENCE_MILLIS = 3000
+
+const stat = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false })
+
+/** The file that a path leads to, even if it does not exist. */
+const followLinks = (path: string): string => {
+  if (stat(path) !== undefined) return realpathSync(path)
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return path
+  return followLinks(resolve(dirname(path), readlinkSync(path)))
+}
+
+const hashOf = (content: string): string => createHash("sha256").update(content).digest("hex")
+
+/** The content of a file; undefined if there is none. */
+const readText = (path: string): string | undefined =>
+  stat(path) === undefined
+    ? undefined
+    : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
+
+/** A free name beside the file, or one that holds this content already. */
+const backupPath = (path: string, content: string, number = 1): string => {
+  const candidate = `${path}.tooltrail-backup${number === 1 ? "" : `-${number}`}`
+  const there = stat(candidate)
+  return there === undefined || (there.isFile() && readFileSync(candidate).equals(Buffer.from(content)))
+    ? candidate
+    : backupPath(path, content, number + 1)
+}
+
+const writeBackup = (path: string, content: string, mode: number): void => {
+  if (stat(path) === undefined) writeFileSync(path, content, { mode, flag: "wx" })
+}
+
+/** Removes empty folders, from `folder` up to `outermost`. */
+const removeEmptyFolders = (folder: string, outermost: string): void => {
+  if (readdirSync(folder).length > 0) return
+  rmdirSync(folder)
+  if (folder !== outermost) removeEmptyFolders(dirname(folder), outermost)
+}
+
+/** Refuses to replace what another program has just written, or a file that is read-only. */
+export const checkUnchanged = (target: string, content: string | undefined): void => {
+  if (readText(target) !== content) throw new Error("another program has just changed it; try again")
+  if (content !== undefined) accessSync(target, constants.W_OK)
+}
 
 const reasonOf = (error: unknown): string =>
   error instanceof TypeError ? "it is not UTF-8" : error instanceof Error ? error.message : String(error)
@@ -45,15 +99,43 @@ const reasonOf = (error: unknown): string =>
 const attempt = <A>(path: string, run: () => A): Effect.Effect<A, UnusableSettings> =>
   Effect.try({ try: run, catch: (error) => new UnusableSettings({ path, reason: reasonOf(error) }) })
 
-/** What settings say; those of an empty file are empty. */
-const parse = (path: string, text: string): Effect.Effect<JsonText, UnusableSettings> =>
-  Either.match(parseJsonText(text.trim() === "" ? "{}" : text), {
+/** A settings file's text, and what it says. */
+interface ParsedSettings extends JsonText {
+  readonly mark: string
+  readonly text: string
+}
+
+/** An empty file counts as an empty object. */
+const parse = (path: string, content: string): Effect.Effect<ParsedSettings, UnusableSettings> => {
+  const mark = content.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ""
+  const text = content.slice(mark.length)
+  return Either.match(parseJsonText(text.trim() === "" ? "{}" : text), {
     onLeft: (reason) => Effect.fail(new UnusableSettings({ path, reason })),
     onRight: (json) => {
       const reason = findMisshape(json.value)
-      return reason === undefined ? Effect.succeed(json) : Effect.fail(new UnusableSettings({ path, reason }))
+      return reason === undefined
+        ? Effect.succeed({ ...json, mark, text })
+        : Effect.fail(new UnusableSettings({ path, reason }))
     },
   })
+}
+
+/** Stands for a file that `register` never edited: no content has these hashes. */
+const neverEdited = { before: "", after: "", backup: null, made_folder: null, events_before: null }
+
+/** The content without tooltrail's hook: the original if nothing else has changed since. None if the file is to go. */
+const decideRemoval = (
+  content: string,
+  { mark, text, value }: ParsedSettings,
+  token: string | undefined,
+  { before, after, events_before }: Installation,
+  original: Option.Option<string>,
+): Option.Option<string> => {
+  const isUntouched = after === hashOf(content)
+  const remaining = mark + changeJsonText(text, changesToUnregister(value, token, events_before))
+  if (before === null && (isUntouched || remaining.trim() === "{}")) return Option.none()
+  return isUntouched ? Option.orElseSome(original, () => remaining) : Option.some(remaining)
+}
 
 const make = Effect.gen(function* () {
   const home = yield* Home
@@ -61,7 +143,7 @@ const make = Effect.gen(function* () {
   const projectFolder = Effect.try({
     try: () => findCheckout(process.cwd()) ?? process.cwd(),
     catch: () =>
-      new PersistenceError({ operation: "tell the project", reason: "rejected", cause: "the current folder is gone" }),
+      new PersistenceError({ operation: "find the project", reason: "rejected", cause: "the current folder is gone" }),
   })
 
   const token = knownToken(tokenPath(home))
@@ -75,21 +157,21 @@ const make = Effect.gen(function* () {
     return { scope, path: join(yield* projectFolder, ".claude", name) }
   })
 
-  /** The file's content, and the path and mode it is written with. */
+  /** The file's content, and the path and mode to write it with. */
   const open = ({ path }: Pick<SettingsFile, "path">) =>
     attempt(path, () => {
       const target = followLinks(path)
       return { target, content: readText(target), mode: stat(target)?.mode }
     })
 
-  const remember = (installation: Installation, hook?: string) =>
+  const remember = (installation: Installation, hook: string | null) =>
     Effect.gen(function* () {
       const known = yield* readInstallations(home)
       const others = known.settings.filter(({ path }) => path !== installation.path)
       yield* writeInstallations(home, { hook: hook ?? known.hook, settings: [...others, installation] })
     })
 
-  /** The other file in a folder that was made for both is the one to remove it with. */
+  /** If a folder was made for two files, the one that goes last removes it. */
   const inherit = (other: Installation, { path, made_folder }: Installation): Installation =>
     other.made_folder === null && made_folder !== null && dirname(other.path) === dirname(path)
       ? { ...other, made_folder }
@@ -104,25 +186,49 @@ const make = Effect.gen(function* () {
       yield* writeInstallations(home, { hook, settings: others })
     })
 
-  /** Where the hook's program is, for the plugin. */
-  const rememberHook = (hook: string | undefined) =>
+  /** The plugin finds the hook's program by this. */
+  const rememberHook = (hook: string | null) =>
     Effect.gen(function* () {
       const known = yield* readInstallations(home)
-      if (hook !== undefined && hook !== known.hook) yield* writeInstallations(home, { ...known, hook })
+      if (hook !== null && hook !== known.hook) yield* writeInstallations(home, { ...known, hook })
     })
 
-  const recall = (path: string) =>
-    Effect.map(readInstallations(home), ({ settings }) => settings.find((each) => each.path === path))
+  const recall = (file: SettingsFile) =>
+    Effect.map(
+      readInstallations(home),
+      ({ settings }): Installation => settings.find(({ path }) => path === file.path) ?? { ...file, ...neverEdited },
+    )
+
+  /** The file as it was before tooltrail, if the backup still holds exactly that. */
+  const findOriginal = ({ path, before, backup }: Installation, token: string | undefined) =>
+    Effect.gen(function* () {
+      const kept = backup === null ? undefined : yield* attempt(path, () => readText(backup))
+      if (kept === undefined || hashOf(kept) !== before) return Option.none()
+      const { value } = yield* parse(path, kept)
+      return findHandlers(value, token).length === 0 ? Option.some(kept) : Option.none()
+    })
 
   return AgentSettings.of({
     agentFolder: Effect.map(claudeConfigFolder, (folder) =>
       stat(folder)?.isDirectory() === true ? Option.some(folder) : Option.none(),
     ),
 
+    agentVersion: Effect.sync(() => {
+      const { stdout } = spawnSync("claude", ["--version"], {
+        // Windows looks in the current folder first, which may be anybody's.
+        cwd: dirname(process.execPath),
+        shell: process.platform === "win32",
+        stdio: ["ignore", "pipe", "ignore"],
+        timeout: VERSION_PATIENCE_MILLIS,
+        encoding: "utf8",
+      })
+      return Option.fromNullable(/^\d+\.\d+\.\d+/.exec(stdout ?? "")?.[0])
+    }),
+
     locate,
 
     everywhere: Effect.gen(function* () {
-      // Where the current folder is gone, there is no project either.
+      // If the current folder is gone, there is no project.
       const here = yield* Effect.forEach(settingsScopes, (scope) =>
         locate(scope).pipe(
           Effect.tapError((error) => Effect.logDebug(error.message)),
@@ -137,10 +243,9 @@ const make = Effect.gen(function* () {
     read: Effect.fn("AgentSettings.read")(function* (path) {
       const { content } = yield* open({ path })
       if (content === undefined) return Option.none()
-      const { value } = yield* parse(path, withoutMark(content).text)
+      const { value } = yield* parse(path, content)
       const ownToken = yield* token
-      const found = findHandlers(value, ownToken)
-      const registered = describeRegistration(found)
+      const registered = describeRegistration(findHandlers(value, ownToken))
       return Option.some({
         registered: Option.fromNullable(registered),
         missingFiles: missingFiles(registered),
@@ -152,28 +257,26 @@ const make = Effect.gen(function* () {
 
     register: Effect.fn("AgentSettings.register")(function* (file, registration, editMode) {
       const { target, content, mode } = yield* open(file)
-      const { mark, text } = withoutMark(content ?? "")
-      const json = yield* parse(file.path, text)
+      const { mark, text, value } = yield* parse(file.path, content ?? "")
       const ownToken = registration.endpoint?.token ?? (yield* token)
-      const changes = changesToRegister(json.value, registration, ownToken)
-      const changed = changeJsonText(text.trim() === "" ? "{}" : text, changes)
-      const after = mark + (text.trim() === "" ? `${changed}\n` : changed)
+      const changes = changesToRegister(value, registration, ownToken)
       const isChanged = changes.length > 0
-      const earlier = yield* recall(file.path)
-      const goesOn = content !== undefined && earlier?.after === hashOf(content)
+      const after = mark + (text.trim() === "" ? `${changeJsonText("{}", changes)}\n` : changeJsonText(text, changes))
+      const earlier = yield* recall(file)
+      const continues = content !== undefined && earlier.after === hashOf(content)
       const backup =
-        content === undefined || !isChanged || goesOn
+        content === undefined || !isChanged || continues
           ? null
           : yield* attempt(file.path, () => backupPath(file.path, content))
-      const hook = registration.command.args.at(-1)
+      const hook = registration.command.args.at(-1) ?? null
       if (editMode === "write" && !isChanged) yield* rememberHook(hook)
       if (editMode === "write" && isChanged) {
         const made_folder = yield* attempt(file.path, () => mkdirSync(dirname(target), { recursive: true }) ?? null)
         const before = content === undefined ? null : hashOf(content)
-        const older = changesToUnregister(json.value, ownToken, earlier?.events_before ?? null)
-        const events_before = listedEvents((yield* parse(file.path, changeJsonText(text, older))).value)
-        const base = goesOn && earlier !== undefined ? earlier : { ...file, before, backup, made_folder, events_before }
-        yield* remember({ ...base, after: hashOf(after) }, hook)
+        const withoutHooks = changeJsonText(text, changesToUnregister(value, ownToken, earlier.events_before))
+        const events_before = listedEvents((yield* parse(file.path, withoutHooks)).value)
+        const installation = continues ? earlier : { ...file, before, backup, made_folder, events_before }
+        yield* remember({ ...installation, after: hashOf(after) }, hook)
         yield* attempt(file.path, () => {
           checkUnchanged(target, content)
           if (backup !== null && content !== undefined) writeBackup(backup, content, (mode ?? 0) & 0o777)
@@ -191,60 +294,31 @@ const make = Effect.gen(function* () {
 
     unregister: Effect.fn("AgentSettings.unregister")(function* (file, editMode) {
       const { target, content } = yield* open(file)
-      const earlier = yield* recall(file.path)
       const ownToken = yield* token
-      const unchanged = {
-        file,
-        before: Option.fromNullable(content),
-        after: Option.fromNullable(content),
-        backup: Option.none<string>(),
-        isExposed: false,
-      }
-      if (content === undefined) {
+      const before = Option.fromNullable(content)
+      const settings = yield* parse(file.path, content ?? "")
+      if (content === undefined || findHandlers(settings.value, ownToken).length === 0) {
         if (editMode === "write") yield* forget(file.path)
-        return unchanged
+        return { file, before, after: before, backup: Option.none(), isExposed: false }
       }
-      const { mark, text } = withoutMark(content)
-      const json = yield* parse(file.path, text)
-      if (findHandlers(json.value, ownToken).length === 0) {
-        if (editMode === "write") yield* forget(file.path)
-        return unchanged
-      }
-
-      /** The file before tooltrail, where that is known to the byte. */
-      const original = yield* attempt(file.path, () => {
-        const kept = typeof earlier?.backup === "string" ? readText(earlier.backup) : undefined
-        return kept !== undefined && hashOf(kept) === earlier?.before ? kept : undefined
-      })
-      const before = yield* parse(file.path, withoutMark(original ?? "").text)
-      const wasClean = findHandlers(before.value, ownToken).length === 0
-      const isUntouched = earlier?.after === hashOf(content)
-      const changes = changesToUnregister(json.value, ownToken, earlier?.events_before ?? null)
-      const remaining = mark + changeJsonText(text, changes)
-      const wasAbsent = earlier !== undefined && earlier.before === null
-      const after =
-        wasAbsent && (isUntouched || remaining.trim() === "{}")
-          ? undefined
-          : isUntouched && wasClean && original !== undefined
-            ? original
-            : remaining
-      const isRestored = after === undefined || after === original
+      const earlier = yield* recall(file)
+      const original = yield* findOriginal(earlier, ownToken)
+      const after = decideRemoval(content, settings, ownToken, earlier, original)
+      const isRestored = Option.isNone(after) || after.value === Option.getOrUndefined(original)
       if (editMode === "write") {
         yield* attempt(file.path, () => {
           checkUnchanged(target, content)
-          if (after === undefined) {
+          if (Option.isSome(after)) replaceFile(target, after.value, FILE_MODE)
+          else {
             rmSync(target)
-            if (typeof earlier?.made_folder === "string") removeEmptyFolders(dirname(target), earlier.made_folder)
-          } else replaceFile(target, after, FILE_MODE)
-          if (isRestored && typeof earlier?.backup === "string") rmSync(earlier.backup, { force: true })
+            if (earlier.made_folder !== null) removeEmptyFolders(dirname(target), earlier.made_folder)
+          }
+          if (isRestored && earlier.backup !== null) rmSync(earlier.backup, { force: true })
         })
         yield* forget(file.path)
       }
-      return {
-        ...unchanged,
-        after: Option.fromNullable(after),
-        backup: isRestored ? Option.none() : Option.fromNullable(earlier?.backup),
-      }
+      const backup = isRestored ? Option.none() : Option.fromNullable(earlier.backup)
+      return { file, before, after, backup, isExposed: false }
     }),
   })
 })

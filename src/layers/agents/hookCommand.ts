@@ -1,8 +1,16 @@
-import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
-import { CERTIFICATES_VARIABLE, type HookCommand } from "../../domain/agents/claudeCodeSettings.ts"
+import * as Layer from "effect/Layer"
+import {
+  CERTIFICATES_VARIABLE,
+  type HookCommand,
+  HookNotRunnable,
+  LAUNCHER,
+} from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
+import { HookCost } from "../../services/HookCost.ts"
 import { environmentVariable } from "../files/environment.ts"
 
 /** Where package managers link the Node that they keep up to date. */
@@ -13,13 +21,13 @@ const STABLE_NODES = [
   "/usr/bin/node",
 ]
 
-/** This process's Node, by a path that survives its update where there is one. */
+/** This process's Node, by a path that survives an update if there is one. */
 const nodePath = (): string => {
   const actual = process.execPath
   return STABLE_NODES.find((path) => existsSync(path) && realpathSync(path) === realpathSync(actual)) ?? actual
 }
 
-/** Follows links to the file, as a package manager's `bin` has them, but not those of folders: they survive an update. */
+/** Follows links to the file, such as a package manager's `bin`, but not links to its folders: those survive an update. */
 const followFileLinks = (path: string): string =>
   lstatSync(path).isSymbolicLink() ? followFileLinks(resolve(dirname(path), readlinkSync(path))) : path
 
@@ -28,24 +36,109 @@ const hookBeside = (program: string): string => {
   return existsSync(byName) ? byName : join(dirname(realpathSync(program)), "tooltrail-hook.cjs")
 }
 
-/** The `env` program, which can start Node without a variable. */
-const envPath = () => ["/usr/bin/env", "/bin/env"].find((path) => process.platform !== "win32" && existsSync(path))
+const isExecutable = (path: string): boolean =>
+  process.platform !== "win32" && ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o111) !== 0
 
-/** The hook as an agent is to start it, by absolute paths: beside this program, with this Node. */
+const isNode20 = process.versions.node.startsWith("20.")
+
+/**
+ * The hook as an agent is to start it: beside this program, with this Node, by absolute paths. An agent that ignores `args` starts
+ * the command alone, and that must do no harm: the launcher does nothing, and to Node no payload is a script.
+ */
 export const hookCommand = (program: string): Effect.Effect<HookCommand, PersistenceError> =>
   Effect.gen(function* () {
     const certificates = yield* environmentVariable(CERTIFICATES_VARIABLE)
     return yield* Effect.try({
       try: () => {
         const hook = hookBeside(program)
-        if (!existsSync(hook)) throw new Error(`${hook} is not there; build or install tooltrail again`)
+        if (!existsSync(hook)) throw new Error(`${hook} does not exist; build or install tooltrail again`)
         const node = nodePath()
-        // Node 20 reads those certificates at every start, which takes twice as long as recording a call.
-        const env = certificates !== undefined && process.versions.node.startsWith("20.") ? envPath() : undefined
-        return env === undefined
-          ? { command: node, args: [hook] }
-          : { command: env, args: ["-u", CERTIFICATES_VARIABLE, node, hook] }
+        const launcher = join(dirname(hook), LAUNCHER)
+        // Node 20 reads these certificates at every start, which takes as long as recording a call.
+        return certificates !== undefined && isNode20 && isExecutable(launcher)
+          ? { command: launcher, args: [node, hook] }
+          : { command: node, args: [hook] }
       },
       catch: (cause) => new PersistenceError({ operation: "find the hook's program", reason: "unavailable", cause }),
     })
   })
+
+const PAIRS = 5
+const LONGEST_RUN_MILLIS = 20_000
+const SLOW_NODE_MILLIS = 120
+const IGNORED_PAYLOAD = JSON.stringify({ hook_event_name: "Doctor" })
+
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+
+/** The same command with an empty script. */
+const nodeAlone = ({ command, args }: HookCommand): HookCommand => {
+  const script = args.findIndex((arg) => arg.endsWith(".cjs"))
+  return script < 0
+    ? { command: process.execPath, args: ["-e", "0"] }
+    : { command, args: [...args.slice(0, script), "-e", "0"] }
+}
+
+/** How long one run takes. */
+const run = ({ command, args }: HookCommand) =>
+  Effect.suspend(() => {
+    const started = performance.now()
+    const { error, status } = spawnSync(command, args, {
+      input: IGNORED_PAYLOAD,
+      stdio: ["pipe", "ignore", "ignore"],
+      timeout: LONGEST_RUN_MILLIS,
+    })
+    const millis = performance.now() - started
+    if (status === 0) return Effect.succeed(millis)
+    const reason = error?.message ?? `it ended with ${status}`
+    return Effect.fail(new HookNotRunnable({ program: [command, ...args].join(" "), reason }))
+  })
+
+/** Runs a registered command as a process, in this process's environment. */
+export const HookCostLive: Layer.Layer<HookCost> = Layer.succeed(HookCost, {
+  measure: Effect.fn("HookCost.measure")(function* (hook) {
+    const pairs = yield* Effect.replicateEffect(Effect.all({ hook: run(hook), node: run(nodeAlone(hook)) }), PAIRS)
+    const nodeMillis = median(pairs.map(({ node }) => node))
+    const certificates = yield* environmentVariable(CERTIFICATES_VARIABLE)
+    const startsWithout = hook.command.endsWith(LAUNCHER) || hook.args.includes(CERTIFICATES_VARIABLE)
+    const readsCertificates = certificates !== undefined && isNode20 && !startsWithout
+    const causes: ReadonlyArray<readonly [applies: boolean, cause: string]> = [
+      [
+        readsCertificates,
+        `${CERTIFICATES_VARIABLE} costs Node 20 about 40 ms a start; \`tooltrail install\` registers a start without it`,
+      ],
+      [
+        (yield* environmentVariable("NODE_OPTIONS")) !== undefined,
+        "NODE_OPTIONS is set, and Node applies it at every start",
+      ],
+      [
+        (yield* environmentVariable("NODE_V8_COVERAGE")) !== undefined,
+        "NODE_V8_COVERAGE makes every process write a report",
+      ],
+      [
+        nodeMillis > SLOW_NODE_MILLIS && !readsCertificates,
+        "Node itself starts slowly here: a busy machine, a slow disk, or an antivirus program",
+      ],
+    ]
+    return {
+      hookMillis: median(pairs.map(({ hook }) => hook)),
+      nodeMillis,
+      causes: causes.flatMap(([applies, cause]) => (applies ? [cause] : [])),
+    }
+  }),
+})
+
+const SERVER_PATIENCE_MILLIS = 1000
+
+/** Whether `tooltrail serve` answers at this address and accepts this token. */
+export const isServing = (hookUrl: string, token: string): Effect.Effect<boolean> =>
+  Effect.tryPromise(async () => {
+    const response = await fetch(new URL("/health", hookUrl), {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(SERVER_PATIENCE_MILLIS),
+    })
+    await response.arrayBuffer()
+    return response.ok
+  }).pipe(
+    Effect.tapError((error) => Effect.logDebug(`${hookUrl} does not answer`, error)),
+    Effect.orElseSucceed(() => false),
+  )

@@ -8,24 +8,24 @@ import type { Home } from "../../services/Home.ts"
 import { replaceFile } from "../files/atomicFile.ts"
 import { makeHomeFolder } from "../files/homeFolder.ts"
 
-/** One settings file that was edited, and what it takes to undo that. */
+/** An edited settings file, and what undoing the edit needs. */
 export const Installation = Schema.Struct({
   scope: Schema.Literal("user", "project", "local"),
   path: Schema.String,
-  /** SHA-256 of the content before the edit; null where there was no file. */
+  /** SHA-256 of the content before the edit; null if there was no file. */
   before: Schema.NullOr(Schema.String),
   /** SHA-256 of the content that was written. */
   after: Schema.String,
   backup: Schema.NullOr(Schema.String),
   /** The outermost folder that was made for the file. */
   made_folder: Schema.NullOr(Schema.String),
-  /** The events that hooks were listed under, if only in empty lists; null where there was no place for hooks. */
+  /** The events under "hooks" before the edit, even those with empty lists; null without "hooks". */
   events_before: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
 })
 
 export type Installation = typeof Installation.Type
 
-/** What `tooltrail install` remembers. The plugin looks here for the hook's program. */
+/** What `tooltrail install` remembers. The plugin reads the path of the hook's program here. */
 export const Installations = Schema.Struct({
   hook: Schema.NullOr(Schema.String),
   settings: Schema.Array(Installation),
@@ -51,9 +51,7 @@ export const readInstallations = (home: Context.Tag.Service<Home>): Effect.Effec
     })
     if (text === undefined) return none
     return yield* decode(text).pipe(
-      Effect.catchTag("ParseError", () =>
-        Effect.as(Effect.logWarning(`${path} is not what tooltrail wrote; going on without it`), none),
-      ),
+      Effect.catchTag("ParseError", () => Effect.as(Effect.logWarning(`${path} is damaged; ignoring it`), none)),
     )
   })
 

@@ -8,12 +8,12 @@ import {
   parseTree,
   printParseErrorCode,
 } from "jsonc-parser"
-import type { SettingsChange } from "../../domain/agents/SettingsChange.ts"
+import type { SettingsChange } from "../../domain/agents/claudeCodeSettings.ts"
 
-// An edit touches only what it adds or takes out, so that all else stays byte for byte; jsonc-parser's own `modify`
-// formats the lines around an edit anew, and loses comments beside what it removes.
+// An edit changes only what it adds or removes; all else stays byte for byte. jsonc-parser's own `modify` reformats the lines
+// around an edit and loses comments next to what it removes.
 
-/** A JSON text, perhaps with comments, and what it says. */
+/** A parsed JSON text, perhaps with comments. */
 export interface JsonText {
   readonly root: Node
   readonly value: unknown
@@ -26,16 +26,16 @@ const positionOf = (text: string, offset: number): string => {
 
 const inWords = (code: string) => code.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
 
-/** A key that stands twice in an object: which of the two holds differs between readers. */
+/** A key that an object has twice: readers differ on which one counts. */
 const findDuplicate = (node: Node): Node | undefined => {
   const keys = (node.children ?? []).flatMap((property) => property.children?.[0] ?? [])
   return keys.find((key, place) => keys.findIndex(({ value }) => value === key.value) < place)
 }
 
-/** No settings are nested deeper, and what reads them calls itself for every level. */
+/** No real settings are nested deeper, and reading them recurses for every level. */
 const MOST_LEVELS = 1000
 
-/** Where the text is nested deeper than that. */
+/** The first place that is nested deeper than that. */
 const findTooDeep = (text: string): number | undefined => {
   const scanner = createScanner(text)
   let levels = 0
@@ -48,7 +48,7 @@ const findTooDeep = (text: string): number | undefined => {
   return undefined
 }
 
-/** Reads the text; else says what is wrong with it, and where. */
+/** Parses the text, or says what is wrong with it and where. */
 export const parseJsonText = (text: string): Either.Either<JsonText, string> => {
   const tooDeep = findTooDeep(text)
   if (tooDeep !== undefined) {
@@ -61,11 +61,11 @@ export const parseJsonText = (text: string): Either.Either<JsonText, string> => 
     const { offset, error: code } = error
     return Either.left(`it is not JSON: ${positionOf(text, offset)}: ${inWords(printParseErrorCode(code))}`)
   }
-  if (root === undefined) return Either.left("it is not JSON: it holds no value")
+  if (root === undefined) return Either.left("it is not JSON: it is empty")
   const hooks = findNodeAtLocation(root, ["hooks"])
   const twice = [root, hooks].flatMap((node) => (node?.type === "object" ? (findDuplicate(node) ?? []) : [])).at(0)
   if (twice !== undefined) {
-    return Either.left(`${positionOf(text, twice.offset)}: the key ${JSON.stringify(twice.value)} stands there twice`)
+    return Either.left(`${positionOf(text, twice.offset)}: duplicate key ${JSON.stringify(twice.value)}`)
   }
   return Either.right({ root, value: getNodeValue(root) })
 }
@@ -88,7 +88,7 @@ const endOf = (node: Node) => node.offset + node.length
 const textBefore = (text: string, offset: number) =>
   text.slice(Math.max(text.lastIndexOf("\n", offset - 1), text.lastIndexOf("\r", offset - 1)) + 1, offset)
 
-/** The white space that its line begins with. */
+/** The white space at the start of its line. */
 const lineIndent = (text: string, offset: number) => /^[ \t]*/.exec(textBefore(text, offset))?.[0] ?? ""
 
 const startsItsLine = (text: string, offset: number) => /^[ \t]*$/.test(textBefore(text, offset))
@@ -103,7 +103,7 @@ const styleOf = (text: string, root: Node): Style => {
   }
 }
 
-/** Where the last comment or comma between two places ends, else the first place; and where a comma stands there. */
+/** Where the last comment or comma between two places ends, else the first place; and where the comma is. */
 const lookBetween = (text: string, from: number, to: number) => {
   const scanner = createScanner(text)
   scanner.setPosition(from)
@@ -123,7 +123,7 @@ const lookBetween = (text: string, from: number, to: number) => {
 const pretty = (value: unknown, indent: string, { eol, unit }: Style) =>
   JSON.stringify(value, null, unit).replaceAll("\n", eol + indent)
 
-/** A further child of an object (with its key) or a list, behind the others and their comments. */
+/** Adds a child to an object (with its key) or a list, after the others and their comments. */
 const addChild = (text: string, style: Style, container: Node, key: string | undefined, value: unknown) => {
   const last = container.children?.at(-1)
   const close = endOf(container) - 1
@@ -149,7 +149,7 @@ const replaceNode = (text: string, style: Style, node: Node, value: unknown): Re
   return [{ from: node.offset, to: endOf(node), text: replacement }]
 }
 
-/** Takes a child out with one comma; comments around it stay. */
+/** Removes a child and one comma; comments around it stay. */
 const removeChild = (text: string, node: Node): ReadonlyArray<Splice> => {
   const child = node.parent?.type === "property" ? node.parent : node
   const container = child.parent
@@ -161,7 +161,7 @@ const removeChild = (text: string, node: Node): ReadonlyArray<Splice> => {
   const before = lookBetween(text, previous === undefined ? container.offset + 1 : endOf(previous), child.offset)
   const after = lookBetween(text, endOf(child), next === undefined ? close : next.offset)
   const comma = next === undefined ? before.comma : after.comma
-  // What stands behind the child on its line must not come to stand in a comment.
+  // What follows the child on its line must not become part of a comment.
   const endsItsLine = /^[ \t]*,?[ \t]*[\r\n]/.test(text.slice(endOf(child)))
   const from = before.isLineComment && !endsItsLine ? child.offset : before.end
   if (comma !== undefined) {
@@ -185,14 +185,14 @@ const splicesFor = (text: string, root: Node, change: SettingsChange): ReadonlyA
   return parent === undefined ? [] : addChild(text, style, parent, String(change.path.at(-1)), change.value)
 }
 
-/** Later places first, and of two at one place the later of the list, so that each lands where it was meant to. */
+/** Applies the last place first, and at one place the last splice first, so that the other offsets stay valid. */
 const splice = (text: string, splices: ReadonlyArray<Splice>): string =>
   splices
     .map((each, place) => ({ ...each, place }))
     .toSorted((a, b) => b.from - a.from || b.place - a.place)
     .reduce((result, { from, to, text }) => result.slice(0, from) + text + result.slice(to), text)
 
-/** Makes the changes one after the other, in a text that `parseJsonText` took. */
+/** Makes the changes one after the other, in a text that `parseJsonText` accepts. */
 export const changeJsonText = (text: string, changes: ReadonlyArray<SettingsChange>): string =>
   changes.reduce((current, change) => {
     const root = parseTree(current)

@@ -7,8 +7,8 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type { AgentTooOld, UnusableSettings } from "../../domain/agents/claudeCodeSettings.ts"
 import type { NoSuchPath, NoTranscript } from "../../domain/agents/TranscriptFile.ts"
-import type { UnusableSettings } from "../../domain/agents/UnusableSettings.ts"
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import type { AlreadyReconciling } from "../history/reconcile.ts"
@@ -110,7 +110,8 @@ export const runCommandLine = (
   | AlreadyReconciling
   | CannotServe
   | NeedsAttention
-  | UnusableSettings,
+  | UnusableSettings
+  | AgentTooOld,
   CliApp.CliApp.Environment
 > =>
   Effect.gen(function* () {

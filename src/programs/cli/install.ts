@@ -20,7 +20,7 @@ import { outputStyle } from "./render/terminal.ts"
 
 const chosenScope = scope.pipe(
   Options.withDescription(
-    "user: in all your projects. project: in this one, for all who work on it. local: in this one, for you. Default: user.",
+    "user: all your projects. project: this project, for its whole team. local: this project, for you. Default: user.",
   ),
   Options.withDefault("user" as const),
 )
@@ -29,30 +29,30 @@ const isChange = ({ before, after }: SettingsEdit) => Option.getOrNull(before) !
 
 const summarize = ({ edit, registration: { endpoint } }: Installed): ReadonlyArray<string> => {
   const path = printable(edit.file.path)
-  if (!isChange(edit)) return [`${path} has it registered already; nothing changed.`]
+  if (!isChange(edit)) return [`The hook is already registered in ${path}; nothing changed.`]
   const port = endpoint === undefined || endpoint.port === DEFAULT_PORT ? "" : ` --port ${endpoint.port}`
   return [
-    `Registered in ${path} for ${hookEvents.join(", ")}.`,
+    `Registered the hook in ${path} for ${hookEvents.join(", ")}.`,
     ...Option.match(edit.backup, {
       onNone: () => [],
-      onSome: (backup) => [`What was there before is kept in ${printable(backup)}.`],
+      onSome: (backup) => [`The previous version is kept in ${printable(backup)}.`],
     }),
     endpoint === undefined
-      ? "New sessions are recorded from now on; `tooltrail status` shows how it goes."
-      : `Calls of new sessions are recorded while \`tooltrail serve${port}\` runs.`,
+      ? "New sessions will be recorded; `tooltrail status` shows whether it works."
+      : `New sessions will be recorded while \`tooltrail serve${port}\` runs.`,
   ]
 }
 
 const withoutHistory = Options.boolean("no-history").pipe(
-  Options.withDescription("Do not record the calls that the agent's transcripts hold already."),
+  Options.withDescription("Do not import past calls from the agent's transcripts."),
 )
 
-/** What was called before the hook was there. That the hook is registered does not hang on it. */
+/** Imports past calls. If that fails, the hook stays registered. */
 const takeHistory = importHistory([]).pipe(
   Effect.map(Option.some),
   Effect.catchAll((error) =>
     Effect.as(
-      Effect.logWarning(`the history is not imported: ${error.message}; try \`tooltrail import\``),
+      Effect.logWarning(`could not import the history: ${error.message}; try \`tooltrail import\``),
       Option.none(),
     ),
   ),
@@ -106,7 +106,7 @@ export const install = Command.make(
     }).pipe(Effect.provide(Layer.provideMerge(AgentSettingsFiles, HomeLive))),
 ).pipe(
   described(
-    "Registers the hook in the agent's settings, which are edited in place, and records the calls of your history. `tooltrail uninstall` undoes it.",
+    "Registers the hook in the agent's settings and imports past calls. Needs Claude Code 2.1.139 or later. `tooltrail uninstall` undoes it.",
     "tooltrail install --dry-run",
   ),
 )

@@ -24,7 +24,7 @@ import { outputStyle } from "./render/terminal.ts"
 
 const chosenScope = scope.pipe(
   Options.withDescription(
-    "Look at this scope only. Default: all of the current project, and wherever else it was installed.",
+    "Only this scope. Default: all scopes of the current project, and wherever else it was installed.",
   ),
   Options.optional,
 )
@@ -51,12 +51,12 @@ const toJson = (edit: SettingsEdit, isDryRun: boolean) => ({
 
 const summarize = ({ file, after, backup }: SettingsEdit) => {
   const path = printable(file.path)
-  if (Option.isNone(after)) return `Removed ${path}, which install had made.`
-  const kept = Option.match(backup, { onNone: () => "", onSome: (at) => ` Its backup stays: ${printable(at)}.` })
-  return `Took the hook out of ${path}.${kept}`
+  if (Option.isNone(after)) return `Removed ${path}, which install had created.`
+  const kept = Option.match(backup, { onNone: () => "", onSome: (at) => ` The backup is still in ${printable(at)}.` })
+  return `Removed the hook from ${path}.${kept}`
 }
 
-const nothing = "No settings have the hook; there is nothing to take out."
+const nothing = "The hook is not installed; nothing to remove."
 
 const report = (changes: ReadonlyArray<SettingsEdit>) =>
   changes.length === 0 ? nothing : changes.map(summarize).join("\n")
@@ -119,7 +119,7 @@ export const uninstall = Command.make(
     }).pipe(Effect.provide(Layer.mergeAll(AgentSettingsFiles, HomeFilesLive).pipe(Layer.provideMerge(HomeLive)))),
 ).pipe(
   described(
-    "Takes out of agents' settings what install put in, and nothing else. What is recorded stays, unless you --purge it.",
+    "Removes the hook from the agent's settings. The recorded calls stay, unless you add --purge.",
     "tooltrail uninstall --dry-run",
   ),
 )

@@ -1,8 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { Registration } from "../../domain/agents/claudeCodeSettings.ts"
-import type { UnusableSettings } from "../../domain/agents/UnusableSettings.ts"
+import {
+  AgentTooOld,
+  isTooOld,
+  type Registration,
+  type UnusableSettings,
+} from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import { hookCommand } from "../../layers/agents/hookCommand.ts"
 import { makeHomeFolder } from "../../layers/files/homeFolder.ts"
@@ -14,12 +18,12 @@ import { Home } from "../../services/Home.ts"
 export interface InstallOptions {
   readonly scope: SettingsScope
   readonly isAsync: boolean
-  /** The port of the server that is to take the calls; none for the command. */
+  /** The port of the server that takes the calls; none if the command takes them. */
   readonly port: Option.Option<number>
   readonly editMode: EditMode
 }
 
-/** Stands for a token that a preview does not make. */
+/** Stands for the token in a preview, which makes none. */
 const NO_TOKEN_YET = "0".repeat(64)
 
 const serverToken = (editMode: EditMode) =>
@@ -37,38 +41,39 @@ const serverToken = (editMode: EditMode) =>
 export interface Installed {
   readonly edit: SettingsEdit
   readonly registration: Registration
-  /** What a person should know of it. */
   readonly warnings: ReadonlyArray<string>
 }
 
 const warningsFor = ({ file, isExposed }: SettingsEdit, { command, endpoint }: Registration): ReadonlyArray<string> => [
   ...(command.args.some((arg) => /[/\\]_npx[/\\]/.test(arg))
-    ? ["npx keeps this tooltrail for a while only; `npm install -g tooltrail`, then install again"]
+    ? ["npx will delete this copy of tooltrail some day; run `npm install -g tooltrail`, then install again"]
     : []),
   ...(file.scope === "project"
-    ? [`${file.path} is for all who work on the project, and names paths of this machine`]
+    ? [`${file.path} is shared with your team but contains paths of this machine; use --scope local`]
     : []),
-  ...(endpoint === undefined ? [] : [`the server's token stands in ${file.path}; keep that file to yourself`]),
-  ...(isExposed ? [`others can read ${file.path}; \`chmod 600\` closes it to them`] : []),
+  ...(endpoint === undefined ? [] : [`${file.path} contains the server's token; do not share that file`]),
+  ...(isExposed ? [`others can read ${file.path}; run \`chmod 600\` on it`] : []),
 ]
 
-/** Registers the hook of the program that runs (`program` is its path) in the agent's settings. */
+/** Registers in the agent's settings the hook that lies beside this program, whose path is `program`. */
 export const install = (
   program: string,
   { scope, isAsync, port, editMode }: InstallOptions,
-): Effect.Effect<Installed, UnusableSettings | PersistenceError, AgentSettings | Home> =>
+): Effect.Effect<Installed, AgentTooOld | UnusableSettings | PersistenceError, AgentSettings | Home> =>
   Effect.gen(function* () {
     const settings = yield* AgentSettings
+    const version = yield* settings.agentVersion
+    if (Option.isSome(version) && isTooOld(version.value)) return yield* new AgentTooOld({ version: version.value })
     const command = yield* hookCommand(program)
     const endpoint = Option.isNone(port) ? undefined : { port: port.value, token: yield* serverToken(editMode) }
     const registration = { command, isAsync, endpoint }
     const edit = yield* settings.register(yield* settings.locate(scope), registration, editMode)
     const driver = yield* Effect.either(checkDriver)
-    const unbuilt = Either.isLeft(driver) ? [`${driver.left.message}; until then calls are kept in the spool`] : []
+    const unbuilt = Either.isLeft(driver) ? [`${driver.left.message}; until then, calls wait in the spool`] : []
     return { edit, registration, warnings: [...warningsFor(edit, registration), ...unbuilt] }
   })
 
-/** Takes the hook out of the settings of a scope; without one, out of all that are known. A file that cannot be edited keeps the others from nothing. */
+/** Removes the hook from the settings of a scope, or of all known scopes. One unusable file does not stop the others. */
 export const uninstall = (
   scope: Option.Option<SettingsScope>,
   editMode: EditMode,

@@ -1,20 +1,24 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { type HookCommand, hookEvents, type Registered } from "../../domain/agents/claudeCodeSettings.ts"
-import type { UnusableSettings } from "../../domain/agents/UnusableSettings.ts"
+import {
+  type HookCommand,
+  hookEvents,
+  type Registered,
+  type UnusableSettings,
+} from "../../domain/agents/claudeCodeSettings.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
-import { isServing } from "../../layers/agents/serverHealth.ts"
+import { isServing } from "../../layers/agents/hookCommand.ts"
 import { AgentSettings, type SettingsContent, type SettingsFile } from "../../services/AgentSettings.ts"
 import { type Check, check } from "./check.ts"
 
 export interface LookedAt {
   readonly file: SettingsFile
-  /** None where there is no file. */
+  /** None if there is no file. */
   readonly content: Either.Either<Option.Option<SettingsContent>, UnusableSettings>
 }
 
-/** Every settings file that tooltrail may be registered in, and what it says. */
+/** Reads every settings file that tooltrail may be registered in. */
 export const lookAtSettings: Effect.Effect<ReadonlyArray<LookedAt>, PersistenceError, AgentSettings> = Effect.gen(
   function* () {
     const settings = yield* AgentSettings
@@ -26,8 +30,8 @@ export const lookAtSettings: Effect.Effect<ReadonlyArray<LookedAt>, PersistenceE
 )
 
 /**
- * The command that the user's own settings start, if its files are there. Those of a project may come with a checkout from
- * anybody, so nothing that they name is run.
+ * The command in the user's own settings, if its files exist. A project's settings may come from anybody, so their command is
+ * never run.
  */
 export const findUserCommand: Effect.Effect<Option.Option<HookCommand>, PersistenceError, AgentSettings> = Effect.gen(
   function* () {
@@ -42,27 +46,23 @@ export const findUserCommand: Effect.Effect<Option.Option<HookCommand>, Persiste
   },
 )
 
-/** How it is registered, in a few words. */
+/** How tooltrail is registered, in a few words. */
 export const describeMode = ({ mode, url, isAsync }: Registered): string =>
   mode === "http" ? `posting to ${url}` : isAsync ? "as an async command" : "as a command"
+
+const problem = check("registered", "problem")
+const warning = check("registered", "warning")
+const ok = check("registered", "ok")
 
 const checkServer = (path: string, { url, token }: Registered, hasOwnToken: boolean) =>
   Effect.gen(function* () {
     if (url === undefined || token === undefined) return []
     if (!hasOwnToken) {
-      return [
-        check(
-          "registered",
-          "problem",
-        )(`${path} holds a token that the server refuses; \`tooltrail install --mode http\` puts the right one there`),
-      ]
+      return [problem(`${path} contains a token that the server refuses; run \`tooltrail install --mode http\``)]
     }
     if (yield* isServing(url, token)) return []
     return [
-      check(
-        "registered",
-        "problem",
-      )(`${path} has calls posted to ${url}, where no server answers; they are lost until \`tooltrail serve\` runs`),
+      problem(`${path} posts calls to ${url}, where no server answers; they are lost until \`tooltrail serve\` runs`),
     ]
   })
 
@@ -75,35 +75,21 @@ const checkFile = (path: string, content: SettingsContent) =>
     const findings = [
       ...(gone === undefined
         ? []
-        : [
-            check(
-              "registered",
-              "problem",
-            )(`${path} starts ${gone}, which is not there; \`tooltrail install\` mends it`),
-          ]),
-      ...(missing.length === 0
-        ? []
-        : [check("registered", "warning")(`${path} lacks ${missing.join(", ")}; \`tooltrail install\` adds it`)]),
-      ...(content.areHooksDisabled
-        ? [check("registered", "problem")(`${path} says "disableAllHooks", so that no hook runs`)]
-        : []),
+        : [problem(`${path} starts ${gone}, which does not exist; run \`tooltrail install\``)]),
+      ...(missing.length === 0 ? [] : [warning(`${path} lacks ${missing.join(", ")}; run \`tooltrail install\``)]),
+      ...(content.areHooksDisabled ? [problem(`${path} contains "disableAllHooks": true, so no hook runs`)] : []),
       ...(yield* checkServer(path, registered, content.hasOwnToken)),
     ]
-    return findings.length > 0 ? findings : [check("registered", "ok")(`in ${path}, ${describeMode(registered)}`)]
+    return findings.length > 0 ? findings : [ok(`in ${path}, ${describeMode(registered)}`)]
   })
 
-const notRegistered = check(
-  "registered",
-  "warning",
-)("no agent's settings have tooltrail's hook; `tooltrail install` puts it there")
-
-/** Whether agents will start the hook, and whether what they start is there. */
+/** Whether agents will start the hook, and whether its files exist. */
 export const checkRegistration: Effect.Effect<ReadonlyArray<Check>, PersistenceError, AgentSettings> = Effect.gen(
   function* () {
     const looked = yield* lookAtSettings
     const checks = yield* Effect.forEach(looked, ({ file, content }) =>
       Either.match(content, {
-        onLeft: ({ message }) => Effect.succeed([check("registered", "problem")(message)]),
+        onLeft: ({ message }) => Effect.succeed([problem(message)]),
         onRight: Option.match({
           onNone: () => Effect.succeed([]),
           onSome: (content) =>
@@ -111,13 +97,13 @@ export const checkRegistration: Effect.Effect<ReadonlyArray<Check>, PersistenceE
               checkFile(file.path, content),
               (found): ReadonlyArray<Check> => [
                 ...found,
-                ...content.plugins.map((id) => check("registered", "ok")(`in ${file.path}, by the plugin ${id}`)),
+                ...content.plugins.map((id) => ok(`in ${file.path}, by the plugin ${id}`)),
               ],
             ),
         }),
       }),
     )
     const all = checks.flat()
-    return all.length > 0 ? all : [notRegistered]
+    return all.length > 0 ? all : [warning("no agent's settings have tooltrail's hook; run `tooltrail install`")]
   },
 )
