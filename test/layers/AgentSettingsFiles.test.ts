@@ -4,8 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import type { SettingsChange } from "../../src/domain/agents/claudeCodeSettings.ts"
-import { hookEvents, type Registration } from "../../src/domain/agents/claudeCodeSettings.ts"
+import { hookEvents, type Registration, type SettingsChange } from "../../src/domain/agents/claudeCodeSettings.ts"
 import { isObject, type JsonObject } from "../../src/domain/agents/payload.ts"
 import { AgentSettingsFiles } from "../../src/layers/agents/ClaudeCodeSettings.ts"
 import { changeJsonText, parseJsonText } from "../../src/layers/agents/jsonText.ts"
@@ -35,10 +34,10 @@ const settings = fc
   }))
 
 const text = fc
-  .tuple(settings, fc.constantFrom(undefined, 2, "\t"), fc.constantFrom("", "\n"))
-  .map(([value, indent, end]) => JSON.stringify(value, null, indent) + end)
+  .tuple(settings, fc.constantFrom(undefined, 1, 2, 4, "\t"), fc.constantFrom("\n", "\r\n"), fc.constantFrom("", "\n"))
+  .map(([value, indent, eol, end]) => (JSON.stringify(value, null, indent) + end).replaceAll("\n", eol))
 
-/** What somebody does to the file: by hand in one place, or as a program that writes the whole file anew. */
+/** What somebody does to the file: by hand in one place, or as a program that rewrites the whole file. */
 type Edit = (text: string) => string
 
 const valueOf = (text: string) => Either.getOrThrow(parseJsonText(text)).value as JsonObject
@@ -93,6 +92,18 @@ type Between = "nothing" | "install" | "no backup"
 
 const between = fc.constantFrom<Between[]>("nothing", "install", "no backup")
 
+type Listed = Record<string, ReadonlyArray<unknown>>
+
+/** After an install the text says what it said before, with one group more for each event, and keeps its line ends. */
+const assertOnlyAdded = (original: string, registered: string): void => {
+  const { hooks: before = {}, ...others } = valueOf(original) as { hooks?: Listed }
+  const { hooks: after = {}, ...same } = valueOf(registered) as { hooks?: Listed }
+  assert.deepStrictEqual(same, others)
+  for (const event of hookEvents) assert.deepStrictEqual(after[event]?.slice(0, -1), before[event] ?? [])
+  for (const event of ["Stop", "PreToolUse"]) assert.deepStrictEqual(after[event], before[event])
+  assert.notMatch(registered, original.includes("\r\n") ? /[^\r]\n/ : /\r/)
+}
+
 /** Install, edit, uninstall; perhaps with another install, or the loss of the backup, on the way. */
 const afterUninstall = (original: string, edit: Edit, between: Between) =>
   Effect.gen(function* () {
@@ -102,6 +113,10 @@ const afterUninstall = (original: string, edit: Edit, between: Between) =>
     yield* Effect.gen(function* () {
       const agent = yield* AgentSettings
       yield* agent.register(file, asCommand, "write")
+      const registered = readFileSync(file.path, "utf8")
+      assertOnlyAdded(original, registered)
+      yield* agent.register(file, asCommand, "write")
+      assert.strictEqual(readFileSync(file.path, "utf8"), registered, "again changes nothing")
       writeFileSync(file.path, edit(readFileSync(file.path, "utf8")))
       if (between === "install") yield* agent.register(file, asAsync, "write")
       if (between === "no backup") rmSync(`${file.path}.tooltrail-backup`)

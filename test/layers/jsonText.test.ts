@@ -22,8 +22,6 @@ const plain = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
 
 const register = (text: string) => changeJsonText(text, changesToRegister(valueOf(text), registration, undefined))
 
-const unregister = (text: string) => changeJsonText(text, changesToUnregister(valueOf(text), undefined, null))
-
 const change = (text: string, ...changes: ReadonlyArray<SettingsChange>) => changeJsonText(text, changes)
 
 describe("an edit of a JSON text", () => {
@@ -69,44 +67,6 @@ describe("an edit of a JSON text", () => {
     assert.include(
       Either.getOrElse(Either.flip(parseJsonText(text)), () => ""),
       expected,
-    )
-  })
-
-  it("of any settings in any style: adds only the hooks, and takes out exactly them", () => {
-    const key = fc.constantFrom("model", "env", "permissions", "é\u2028", "a b")
-    const settings = fc
-      .record({
-        others: fc.dictionary(key, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 }),
-        hooks: fc.option(
-          fc.dictionary(
-            fc.constantFrom("PostToolUse", "Stop", "SessionStart"),
-            fc.array(fc.constant({ matcher: "Bash", hooks: [{ type: "command", command: "lint" }] }), { minLength: 1 }),
-            { minKeys: 1 },
-          ),
-        ),
-      })
-      .map(({ others, hooks }) => ({ ...others, ...(hooks === null ? {} : { hooks }) }))
-    const style = fc.record({
-      indent: fc.constantFrom(undefined, 1, 2, 4, "\t"),
-      eol: fc.constantFrom("\n", "\r\n"),
-      end: fc.constantFrom("", "\n", "\n\n"),
-    })
-    fc.assert(
-      fc.property(settings, style, (value, { indent, eol, end }) => {
-        const text = (JSON.stringify(value, null, indent) + end).replaceAll("\n", eol)
-        const registered = register(text)
-        const { hooks: before = {}, ...others } = plain(value) as { hooks?: Record<string, ReadonlyArray<unknown>> }
-        const { hooks: after = {}, ...same } = JSON.parse(registered) as typeof others & { hooks?: typeof before }
-        assert.deepStrictEqual(same, others)
-        for (const event of ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"]) {
-          assert.deepStrictEqual(after[event]?.slice(0, -1), before[event] ?? [])
-        }
-        assert.deepStrictEqual(after.Stop, before.Stop)
-        assert.strictEqual(register(registered), registered)
-        if (text.includes("\r\n")) assert.notMatch(registered, /[^\r]\n/)
-        else assert.notInclude(registered, "\r")
-        assert.strictEqual(unregister(registered), text)
-      }),
     )
   })
 

@@ -17,7 +17,9 @@ import {
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { hookCommand } from "../../src/layers/agents/hookCommand.ts"
+import { parseJsonText } from "../../src/layers/agents/jsonText.ts"
 import {
   cliProgram,
   type Finished,
@@ -80,7 +82,8 @@ const person = (content?: string | Buffer): Person => {
     tooltrail,
     run: (args, options = {}) =>
       runCli(tooltrail, args.split(" "), { cwd: home, ...options, env: { HOME: home, PATH, ...options.env } }),
-    read: () => JSON.parse(readFileSync(settings, "utf8").replace(/^\uFEFF/, "")) as Settings,
+    read: () =>
+      Either.getOrThrow(parseJsonText(readFileSync(settings, "utf8").replace(/^\uFEFF/, ""))).value as Settings,
   }
 }
 
@@ -106,6 +109,7 @@ const succeeds = ({ code, stdout, stderr }: Finished): string => {
   return stdout
 }
 
+const ours = { hooks: [{ type: "command", command: node, args: [hookProgram], timeout: 10 }] }
 const others = { hooks: [{ type: "command", command: "lint --fix" }] }
 const bash = { matcher: "Bash", ...others }
 const pretty = (value: unknown, indent: string | number = 2) => JSON.stringify(value, null, indent)
@@ -119,12 +123,7 @@ const withOtherHooks = { hooks: { PostToolUse: [bash], Stop: [others], PreToolUs
 const settingsFiles: ReadonlyArray<[string, string | Buffer | undefined]> = [
   ["absent", undefined],
   ["empty", ""],
-  ["an empty object", "{}\n"],
-  ["indented with tabs", `${pretty({ model: "opus", hooks: { Stop: [others] } }, "\t")}\n`],
   ["with CRLF", `${pretty(withOtherHooks).replaceAll("\n", "\r\n")}\r\n`],
-  ["ending in a newline", `${pretty({ model: "opus", permissions: { allow: ["Bash(ls:*)"] } })}\n`],
-  ["ending in none", pretty({ model: "opus", permissions: { allow: ["Bash(ls:*)"] } }, 4)],
-  ["with other hooks", `${pretty(withOtherHooks)}\n`],
   ["with empty places for hooks", `${pretty({ hooks: { PostToolUse: [], SessionStart: [] } })}\n`],
   ["with a byte order mark, all on one line", `\uFEFF{"hooks":{"Stop":[]},"é":"ü"}`],
   [
@@ -142,7 +141,7 @@ const settingsFiles: ReadonlyArray<[string, string | Buffer | undefined]> = [
 ]
 
 describe("settings files", () => {
-  it.concurrent.each(settingsFiles)("%s: install, again, status, uninstall", async (name, content) => {
+  it.concurrent.each(settingsFiles)("%s: install, again, status, uninstall", async (_, content) => {
     const { home, settings, run, read } = person(content)
     const before = snapshot(home)
 
@@ -153,14 +152,7 @@ describe("settings files", () => {
 
     succeeds(await run("install"))
     for (const event of EVENTS) {
-      assert.deepStrictEqual(
-        name === "with comments" ? undefined : read().hooks[event]?.at(-1),
-        name === "with comments"
-          ? undefined
-          : {
-              hooks: [{ type: "command", command: node, args: [hookProgram], timeout: 10 }],
-            },
-      )
+      assert.deepStrictEqual(read().hooks[event]?.at(-1), ours)
     }
     const installed = snapshot(home)
     assert.strictEqual(
@@ -213,15 +205,12 @@ describe("settings files", () => {
     chmodSync(home, 0o755)
     mkdirSync(tooltrail, { mode: 0o777 })
     chmodSync(tooltrail, 0o777)
-    for (const [mode, expected] of [
-      [0o000, "EACCES"],
-      [0o444, "EACCES"],
-    ] as const) {
+    for (const mode of [0o000, 0o444]) {
       chmodSync(settings, mode)
       chmodSync(dirname(settings), mode === 0o444 ? 0o777 : 0o755)
       const { code, stdout, stderr } = await run("install", { uid: NOBODY })
       assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
-      assert.include(stderr, `${settings} was not changed: ${expected}`)
+      assert.include(stderr, `${settings} was not changed: EACCES`)
       assert.strictEqual(readFileSync(settings, "utf8"), "{}")
       assert.deepStrictEqual(readdirSync(dirname(settings)), ["settings.json"])
     }
@@ -255,7 +244,7 @@ describe("settings files", () => {
   })
 
   it("entries of an older tooltrail and duplicates are replaced; others and their comments stay", async () => {
-    const { settings, run } = person()
+    const { settings, run, read } = person()
     const text = `{
   "hooks": {
     // mine
@@ -275,22 +264,18 @@ describe("settings files", () => {
     const after = readFileSync(settings, "utf8")
     assert.include(after, "    // mine\n")
     assert.include(after, `${JSON.stringify(bash)}, // lint\n`)
-    const { hooks } = JSON.parse(after.replace(/\/\/ (mine|lint)/g, "")) as Settings
-    const ours = { hooks: [{ type: "command", command: node, args: [hookProgram], timeout: 10 }] }
-    assert.deepStrictEqual(hooks, {
+    assert.deepStrictEqual<unknown>(read().hooks, {
       PostToolUse: [bash, ours, others],
       PostToolUseFailure: [ours],
       SessionStart: [ours],
       SessionEnd: [ours],
-    } as unknown as Settings["hooks"])
+    })
     assert.include(succeeds(await run("install")), "nothing changed")
 
     const stdout = succeeds(await run("uninstall"))
     assert.include(stdout, `The backup is still in ${settings}.tooltrail-backup`)
     assert.strictEqual(readFileSync(`${settings}.tooltrail-backup`, "utf8"), text)
-    assert.deepStrictEqual(JSON.parse(readFileSync(settings, "utf8").replace(/\/\/ (mine|lint)/g, "")), {
-      hooks: { PostToolUse: [bash, others] },
-    })
+    assert.deepStrictEqual<unknown>(read(), { hooks: { PostToolUse: [bash, others] } })
   })
 
   it("an older backup is not overwritten", async () => {

@@ -4,7 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DEFAULT_PORT, hookEvents } from "../../domain/agents/claudeCodeSettings.ts"
+import { DEFAULT_PORT, hookEvents, OLDEST_VERSION } from "../../domain/agents/claudeCodeSettings.ts"
 import { printable } from "../../domain/text.ts"
 import { AgentSettingsFiles } from "../../layers/agents/ClaudeCodeSettings.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
@@ -106,7 +106,7 @@ export const install = Command.make(
     }).pipe(Effect.provide(Layer.provideMerge(AgentSettingsFiles, HomeLive))),
 ).pipe(
   described(
-    "Registers the hook in the agent's settings and imports past calls. Needs Claude Code 2.1.139 or later. `tooltrail uninstall` undoes it.",
+    `Registers the hook in the agent's settings and imports past calls. Needs Claude Code ${OLDEST_VERSION} or later. \`tooltrail uninstall\` undoes it.`,
     "tooltrail install --dry-run",
   ),
 )
