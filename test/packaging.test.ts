@@ -200,7 +200,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     assert.deepStrictEqual([installing.code, lines(installing.stderr).length], [0, 1])
     assert.match(
       installing.stderr,
-      /not built; build it with `npm run install .*`; until then calls are kept in the spool/,
+      /not built; build it with `npm run install .*`; until then, calls wait in the spool/,
     )
     const { status, stdout, stderr } = runHandler(registered(user, "PostToolUse"), user, hookPayload("a"))
     assert.deepStrictEqual([status, stdout, lines(stderr).length], [0, "", 1])

@@ -96,6 +96,20 @@ describe("the built hook", () => {
     }
   })
 
+  it("never records another agent's call as Claude Code's", async () => {
+    const home = freshHome()
+    const codex = payload({ turn_id: "t", transcript_path: null, tool_use_id: "call_1", tool_response: "ok" })
+    quiet(await runHook(home, codex))
+    quiet(await runHook(home, payload(), { env: { CLAUDECODE: "" } }))
+    quiet(await runHook(home, payload(), { env: { CLAUDECODE: "1", DEVIN_PROJECT_DIR: "/p" } }))
+    quiet(await runHook(home, payload()))
+    const agents = readStore(home, (all) => all("SELECT agent FROM tool_usage_events ORDER BY id"))
+    assert.deepStrictEqual(
+      agents.map(({ agent }) => agent),
+      ["codex", "unknown", "devin", "claude-code"],
+    )
+  })
+
   it("takes the project from CLAUDE_PROJECT_DIR, else from cwd, else none", async () => {
     const home = freshHome()
     for (const [cwd, CLAUDE_PROJECT_DIR] of [
