@@ -21,8 +21,8 @@ import { Spool } from "../../services/Spool.ts"
 import type { Transcripts } from "../../services/Transcripts.ts"
 import { drainSpool, keepReserve } from "../record/spool.ts"
 import { explainDamage, isDamage } from "./damage.ts"
+import { formatTime } from "./render/charts.ts"
 import { type OutputStyle, outputStyle } from "./render/terminal.ts"
-import { formatTime } from "./render/time.ts"
 
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 

@@ -12,22 +12,22 @@ import type { NoSuchPath, NoTranscript } from "../../domain/agents/TranscriptFil
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import type { AlreadyReconciling } from "../history/reconcile.ts"
-import type { CannotServe } from "../serve/CannotServe.ts"
+import { runHook } from "../record/runHook.ts"
+import type { CannotServe } from "../serve/listen.ts"
+import { serve as runServer } from "../serve/serve.ts"
 import { backup } from "./backup.ts"
-import { described } from "./command.ts"
+import { described, version } from "./command.ts"
 import { coverage } from "./coverage.ts"
 import { doctor, type NeedsAttention } from "./doctor.ts"
 import { exportCommand } from "./export.ts"
-import { hook } from "./hook.ts"
 import { importCalls } from "./import.ts"
 import { install } from "./install.ts"
 import { log } from "./log.ts"
-import { findSlip } from "./options.ts"
+import { findSlip, port } from "./options.ts"
 import { prune } from "./prune.ts"
 import { reconcile } from "./reconcile.ts"
 import { outputStyle } from "./render/terminal.ts"
 import { restore } from "./restore.ts"
-import { serve } from "./serve.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
 import { tool } from "./tool.ts"
@@ -36,9 +36,22 @@ import { top } from "./top.ts"
 import { trend } from "./trend.ts"
 import { uninstall } from "./uninstall.ts"
 import { unused } from "./unused.ts"
-import { version } from "./version.ts"
 
 export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {}
+
+const hook = Command.make("hook", {}, () => runHook).pipe(
+  described(
+    "The hook itself: reads one payload from standard input and records it. tooltrail-hook does the same and starts faster.",
+    "tooltrail hook < payload.json",
+  ),
+)
+
+const serve = Command.make("serve", { port }, ({ port }) => runServer(port)).pipe(
+  described(
+    "Records the calls that agents post to it, for those with HTTP hooks: POST /hook on the loopback address takes the hook's payload.",
+    "tooltrail serve --port 4717",
+  ),
+)
 
 const tooltrail = Command.make("tooltrail").pipe(
   described(

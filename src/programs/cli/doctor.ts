@@ -11,8 +11,7 @@ import { examine, repair } from "../upkeep/doctor.ts"
 import { described } from "./command.ts"
 import { doctorOptions, Surroundings } from "./doctorOptions.ts"
 import { json } from "./options.ts"
-import { type OutputStyle, outputStyle } from "./render/terminal.ts"
-import { whileShowing } from "./render/whileShowing.ts"
+import { type OutputStyle, outputStyle, whileShowing } from "./render/terminal.ts"
 
 /** The doctor found what only a person can mend; it has said what. */
 export class NeedsAttention extends Data.TaggedError("NeedsAttention")<{ readonly problems: number }> {

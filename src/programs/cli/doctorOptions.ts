@@ -8,8 +8,8 @@ import { SpoolFiles } from "../../layers/files/SpoolFiles.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import type { DoctorOptions } from "../upkeep/doctor.ts"
 import { PresentStoreOnly } from "./answer.ts"
+import { version } from "./command.ts"
 import { explainDamage, howToRestore } from "./damage.ts"
-import { version } from "./version.ts"
 
 /** The path of the program that runs. */
 export const thisProgram = (): string => process.argv[1] ?? ""

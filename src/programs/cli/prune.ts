@@ -1,6 +1,6 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { counted } from "../../domain/counted.ts"
+import { counted } from "../../domain/text.ts"
 import { previewPrune, prune as pruneStore } from "../upkeep/prune.ts"
 import { answer } from "./answer.ts"
 import { described } from "./command.ts"

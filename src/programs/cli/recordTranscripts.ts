@@ -5,8 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { NoTranscript, type ReadTranscript, type TranscriptFile } from "../../domain/agents/TranscriptFile.ts"
-import { counted } from "../../domain/counted.ts"
-import { printable } from "../../domain/text.ts"
+import { counted, printable } from "../../domain/text.ts"
 import { TranscriptsRemembering } from "../../layers/agents/TranscriptsLive.ts"
 import { fillNewStore } from "../../layers/fillNewStore.ts"
 import { StoreDraftLive } from "../../layers/StoreDraftSql.ts"
@@ -19,7 +18,7 @@ import { importBesideHooks } from "../history/importBesideHooks.ts"
 import { appendTranscripts, finishImport } from "../history/importIntoDraft.ts"
 import { emptySummary, type ImportListener, type ImportResult } from "../history/importTranscripts.ts"
 import { TranscriptsInWorker } from "../transcriptWorker/TranscriptsInWorker.ts"
-import { progressBar, type Shown } from "./render/progressBar.ts"
+import { progressBar, type Shown } from "./render/terminal.ts"
 
 /** By how much the heap grows before its garbage is collected; 0 leaves that to V8, which lets it grow to a multiple. */
 const growHeapBy = (percent: number) => Effect.sync(() => setFlagsFromString(`--heap-growing-percent=${percent}`))

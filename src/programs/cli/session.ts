@@ -13,12 +13,19 @@ import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./command.ts"
 import { argument, json, utc } from "./options.ts"
+import { duration } from "./render/charts.ts"
 import { gatherAbsence, renderAbsence } from "./render/evidence.ts"
-import { duration } from "./render/figures.ts"
-import { projectNames } from "./render/projectNames.ts"
-import { countsToJson, rowToJson } from "./render/reportJson.ts"
 import { cut, paragraph, renderDetails } from "./render/text.ts"
-import { describeOutcome, describePruned, namedCounts, renderNone, renderUsage } from "./render/usage.ts"
+import {
+  countsToJson,
+  describeOutcome,
+  describePruned,
+  namedCounts,
+  projectNames,
+  renderNone,
+  renderUsage,
+  rowToJson,
+} from "./render/usage.ts"
 
 const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
 

@@ -4,16 +4,15 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { counted } from "../../domain/counted.ts"
-import { printable } from "../../domain/text.ts"
+import { counted, printable } from "../../domain/text.ts"
 import { describeMode, type LookedAt } from "../upkeep/registrations.ts"
 import { type AgentStatus, status as findStatus, type Status } from "../upkeep/status.ts"
 import { described } from "./command.ts"
 import { renderChecks } from "./doctor.ts"
 import { doctorOptions, Surroundings } from "./doctorOptions.ts"
 import { json } from "./options.ts"
+import { formatTime } from "./render/charts.ts"
 import { type OutputStyle, outputStyle } from "./render/terminal.ts"
-import { formatTime } from "./render/time.ts"
 
 /** Where the hook is registered. */
 const registrationsOf = (settings: ReadonlyArray<LookedAt>) =>

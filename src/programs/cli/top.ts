@@ -13,10 +13,8 @@ import { answer, resolveScope, type Scope } from "./answer.ts"
 import { described } from "./command.ts"
 import { folder, json, limit, since, utc } from "./options.ts"
 import { gatherAbsence, renderAbsence, STATUS } from "./render/evidence.ts"
-import { projectNames } from "./render/projectNames.ts"
-import { rowToJson } from "./render/reportJson.ts"
 import { sentence } from "./render/text.ts"
-import { describeWindow, renderUsage } from "./render/usage.ts"
+import { describeWindow, projectNames, renderUsage, rowToJson } from "./render/usage.ts"
 
 const DAY_MILLIS = 86_400_000
 

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { recordedShare } from "../../domain/Coverage.ts"
-import { type Evidence, judgeEvidence, type KnownCoverage } from "../../domain/Evidence.ts"
+import { type Evidence, judgeEvidence, type KnownCoverage, recordedShare } from "../../domain/Evidence.ts"
 import { lastUse } from "../../domain/lastUse.ts"
 import { AllProjects, type ProjectSelection } from "../../domain/Project.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"

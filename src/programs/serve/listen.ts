@@ -1,11 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Server as NetServer } from "node:net"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import { CannotServe } from "./CannotServe.ts"
 import type { Answer } from "./hookApp.ts"
+
+/** The server cannot start. The message says why, on one line. */
+export class CannotServe extends Data.TaggedError("CannotServe")<{ readonly message: string }> {}
 
 const HOST = "127.0.0.1"
 

@@ -7,9 +7,8 @@ import { ProjectResolverRemembering } from "../../layers/files/ProjectResolverRe
 import { tokenFile, tokenPath } from "../../layers/files/tokenFile.ts"
 import { Home } from "../../services/Home.ts"
 import { HookEnvironment } from "../record/HookEnvironment.ts"
-import { CannotServe } from "./CannotServe.ts"
 import { makeHookApp } from "./hookApp.ts"
-import { listen } from "./listen.ts"
+import { CannotServe, listen } from "./listen.ts"
 import { makeRecorder } from "./recorder.ts"
 
 const Resolver = Layer.provide(

@@ -1,6 +1,9 @@
+import { Presets, SingleBar } from "cli-progress"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import pc from "picocolors"
+import { CLEAR_LINE, canClearLine } from "../../../layers/files/standardError.ts"
 import { ascii, type Glyphs, unicode } from "./charts.ts"
 
 /** What standard output can show. */
@@ -38,3 +41,68 @@ export const outputStyle: Effect.Effect<OutputStyle> = Effect.gen(function* () {
     width: (isTerminal && process.stdout.columns) || STANDARD_WIDTH,
   }
 }).pipe(Effect.orDie)
+
+const MEGABYTE = 1e6
+
+/** What a bar shows beside how far it is. */
+export interface Shown {
+  readonly doneBytes: number
+  readonly bytes: number
+  readonly text: string
+}
+
+/** A bar on standard error, where that is a terminal; nothing elsewhere. It goes when the scope closes. */
+export const progressBar: Effect.Effect<(shown: Shown) => Effect.Effect<void>, never, Scope.Scope> =
+  Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new SingleBar(
+          {
+            format: "{bar} {percentage}%  {done} of {all} MB  {text}  {eta_formatted} left",
+            stream: process.stderr,
+            hideCursor: true,
+            clearOnComplete: true,
+            // The scope does that.
+            gracefulExit: false,
+          },
+          Presets.shades_classic,
+        ),
+    ),
+    (bar) => Effect.sync(() => bar.stop()),
+  ).pipe(
+    Effect.map(
+      (bar) =>
+        ({ doneBytes, bytes, text }) =>
+          Effect.sync(() => {
+            const payload = { text, done: (doneBytes / MEGABYTE).toFixed(0), all: (bytes / MEGABYTE).toFixed(0) }
+            if (bar.isActive) bar.update(doneBytes, payload)
+            else bar.start(bytes, doneBytes, payload)
+            bar.setTotal(Math.max(bytes, doneBytes))
+          }),
+    ),
+  )
+
+interface Stream {
+  /** Whether it is a terminal that can clear a line. */
+  readonly isTTY: boolean
+  readonly write: (text: string) => unknown
+}
+
+const standardError: Stream = {
+  get isTTY() {
+    return canClearLine()
+  },
+  write: (text) => process.stderr.write(text),
+}
+
+/** Shows a line on standard error while an effect runs, where that is a terminal, and takes it away again. */
+export const whileShowing =
+  (line: string, stream: Stream = standardError) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    stream.isTTY
+      ? Effect.acquireUseRelease(
+          Effect.sync(() => stream.write(line)),
+          () => effect,
+          () => Effect.sync(() => stream.write(CLEAR_LINE)),
+        )
+      : effect

@@ -1,10 +1,11 @@
-import { counted } from "../../../domain/counted.ts"
+import type { Project } from "../../../domain/Project.ts"
 import { ofDay, type ReportSpan, steps } from "../../../domain/ReportSpan.ts"
 import { format, type TimeWindow } from "../../../domain/TimeWindow.ts"
-import type { KeyCount, ReportRow, ReportTotal } from "../../../domain/UsageReport.ts"
+import { counted } from "../../../domain/text.ts"
+import type { ReportDimension } from "../../../domain/Usage.ts"
+import type { KeyCount, NeighbourCount, ReportRow, ReportTotal } from "../../../domain/UsageReport.ts"
 import type { View } from "../answer.ts"
-import { bar, sparkline } from "./charts.ts"
-import { change, duration, percent } from "./figures.ts"
+import { bar, change, duration, percent, sparkline } from "./charts.ts"
 import { type Column, renderTable } from "./table.ts"
 import { paragraph } from "./text.ts"
 
@@ -105,3 +106,53 @@ export const describePruned = (before: string): string =>
 /** An empty answer, said for a person. `hint` is what to try next. */
 export const renderNone = (what: string, hint: string, view: View): string =>
   `${paragraph(what, view)}\n${paragraph(hint, view)}`
+
+/** How reports call the project of a hash: by its folder's name, where two share that by the path, else by the hash. */
+export const projectNames = (projects: ReadonlyMap<string, Project>): ((hash: string) => string) => {
+  const roots = new Map<string, number>()
+  for (const { name } of projects.values()) roots.set(name, (roots.get(name) ?? 0) + 1)
+  return (hash) => {
+    const project = projects.get(hash)
+    if (project === undefined) return hash
+    return roots.get(project.name) === 1 ? project.name : project.root
+  }
+}
+
+const keyOf = {
+  tool: "tool_name",
+  target: "target",
+  server: "server",
+  type: "type",
+  agent: "agent",
+  project: "project_hash",
+  subagent: "subagent",
+  day: "day",
+} as const satisfies Record<ReportDimension, string>
+
+type ProjectNames = ReadonlyMap<string, Project>
+
+/** A dimension's value under its own name; a project has its folder's name besides, or null where that is not known. */
+const keyToJson = (dimension: ReportDimension, key: string | null, projects: ProjectNames) => ({
+  [keyOf[dimension]]: key,
+  ...(dimension === "project" && key !== null ? { project: projects.get(key)?.name ?? null } : {}),
+})
+
+export const countsToJson = (
+  dimension: ReportDimension,
+  counts: ReadonlyArray<KeyCount | NeighbourCount>,
+  projects: ProjectNames = new Map(),
+) => counts.map(({ key, usage_count }) => ({ ...keyToJson(dimension, key, projects), usage_count }))
+
+export const rowToJson = (dimension: ReportDimension, row: ReportRow, projects: ProjectNames = new Map()) => ({
+  ...keyToJson(dimension, row.key, projects),
+  usage_count: row.usage_count,
+  failures: row.failures,
+  last_used: row.last_used,
+  interruptions: row.interruptions,
+  share: row.share,
+  sessions: row.sessions,
+  median_ms: row.median_ms,
+  p95_ms: row.p95_ms,
+  previous_count: row.previous_count,
+  trend: row.trend,
+})

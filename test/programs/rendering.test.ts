@@ -1,13 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as fc from "fast-check"
 import pc from "picocolors"
 import stringWidth from "string-width"
-import { ascii, bar, sparkline, unicode } from "../../src/programs/cli/render/charts.ts"
-import { change, duration, percent } from "../../src/programs/cli/render/figures.ts"
+import { fromEpochMillis } from "../../src/domain/Timestamp.ts"
+import {
+  ascii,
+  bar,
+  change,
+  duration,
+  formatTime,
+  percent,
+  sparkline,
+  unicode,
+} from "../../src/programs/cli/render/charts.ts"
 import { renderTable } from "../../src/programs/cli/render/table.ts"
-import { outputStyle } from "../../src/programs/cli/render/terminal.ts"
+import { outputStyle, whileShowing } from "../../src/programs/cli/render/terminal.ts"
 import { cut, renderDetails, sentence } from "../../src/programs/cli/render/text.ts"
 
 const style = (width: number) => ({ colors: pc.createColors(false), glyphs: unicode, isTerminal: true, width })
@@ -168,5 +178,55 @@ describe("what standard output can show", () => {
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment)))),
       Effect.map(({ glyphs }) => assert.strictEqual(glyphs, expected === "ascii" ? ascii : unicode)),
     ),
+  )
+})
+
+const now = Date.UTC(2026, 10, 23, 12)
+
+describe("formatTime", () => {
+  it.each([
+    [0, "now"],
+    [59, "59 sec ago"],
+    [60, "1 min ago"],
+    [3599, "59 min ago"],
+    [3600, "1 hr ago"],
+    [86_399, "23 hr ago"],
+    [86_400, "1 day ago"],
+    [400 * 86_400, "400 days ago"],
+    [-120, "in 2 min"],
+  ])("%d seconds ago is %s", (seconds, expected) => {
+    assert.strictEqual(formatTime(fromEpochMillis(now - seconds * 1000), { now, utc: false }), expected)
+  })
+
+  it("is absolute where that is wanted", () => {
+    assert.strictEqual(formatTime(fromEpochMillis(now), { now, utc: true }), "2026-11-23 12:00:00Z")
+  })
+})
+
+const written = (isTTY: boolean, work: (texts: ReadonlyArray<string>) => Effect.Effect<void, string>) =>
+  Effect.gen(function* () {
+    const texts: Array<string> = []
+    const stream = { isTTY, write: (text: string) => texts.push(text) }
+    const exit = yield* Effect.exit(Effect.suspend(() => work([...texts])).pipe(whileShowing("Looking", stream)))
+    return { texts, isFailure: Exit.isFailure(exit) }
+  })
+
+describe("a line that is shown while something runs", () => {
+  it.effect("is there before it begins, and gone when it ends, however it ends", () =>
+    Effect.gen(function* () {
+      const during: Array<ReadonlyArray<string>> = []
+      const note = (texts: ReadonlyArray<string>) => Effect.sync(() => void during.push(texts))
+      const well = yield* written(true, note)
+      const failed = yield* written(true, (texts) => Effect.zipRight(note(texts), Effect.fail("no")))
+      assert.deepStrictEqual(during, [["Looking"], ["Looking"]])
+      assert.deepStrictEqual(well, { texts: ["Looking", "\r\u001b[K"], isFailure: false })
+      assert.deepStrictEqual(failed, { texts: ["Looking", "\r\u001b[K"], isFailure: true })
+    }),
+  )
+
+  it.effect("is not written where standard error is no terminal", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* written(false, () => Effect.void), { texts: [], isFailure: false })
+    }),
   )
 })
