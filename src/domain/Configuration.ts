@@ -6,7 +6,7 @@ import * as TimeWindow from "./TimeWindow.ts"
 /** What a person may set in `config.json`. */
 export interface Configuration {
   /** The age from which calls are pruned; none for never. */
-  readonly retention: Option.Option<TimeWindow.TimeWindow>
+  readonly retention: Option.Option<TimeWindow.Age>
 }
 
 export class UnusableConfiguration extends Data.TaggedError("UnusableConfiguration")<{
@@ -39,7 +39,7 @@ export const parseConfiguration = (text: string, path: string): Either.Either<Co
   if (typeof value.retention !== "string") return refuse('"retention" is not a text such as "180d"')
   return Either.flatMap(
     Either.mapLeft(
-      TimeWindow.parse(value.retention),
+      TimeWindow.parseAge(value.retention),
       ({ message }) => new UnusableConfiguration({ path, reason: `"retention": ${message}` }),
     ),
     (age) =>

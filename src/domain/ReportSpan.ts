@@ -1,8 +1,7 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Timestamp from "./Timestamp.ts"
-import { cutoff, hours, type TimeWindow } from "./TimeWindow.ts"
+import { cutoff, type TimeWindow } from "./TimeWindow.ts"
 
 /** What a report cuts its span into. Bins are whole, in UTC; the span begins within the first and ends within the last. */
 export const BinUnit = Schema.Literal("minute", "hour", "day")
@@ -32,23 +31,30 @@ export const binCharacters: Record<BinUnit, number> = { minute: 16, hour: 13, da
 export const binStart = (name: string): Timestamp.Timestamp =>
   `${name}${"0000-00-00 00:00:00".slice(name.length)}` as Timestamp.Timestamp
 
-/** The window that ends now, in hours up to two days and in days beyond, and the first second of the one before it. */
+const hoursBetween = (from: Timestamp.Timestamp, until: Timestamp.Timestamp): number =>
+  (Timestamp.toEpochMillis(until) - Timestamp.toEpochMillis(from)) / MILLIS_PER_HOUR
+
+/**
+ * From the window's first second to the present one, in hours up to two days and in days beyond, and the first second of the
+ * stretch of the same length before it. A later call, as by a clock that is ahead, is in no window.
+ */
 export const ofWindow = (
   window: TimeWindow,
 ): Effect.Effect<ReportSpan & { readonly previousFrom: Timestamp.Timestamp }> =>
   Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const until = yield* Timestamp.now
+    const from = yield* cutoff(window)
     return {
-      from: yield* cutoff(window),
-      until: Timestamp.fromEpochMillis(now),
-      previousFrom: Timestamp.fromEpochMillis(now - 2 * hours(window) * MILLIS_PER_HOUR),
-      unit: hours(window) <= 48 ? "hour" : "day",
+      from,
+      until,
+      previousFrom: Timestamp.fromEpochMillis(2 * Timestamp.toEpochMillis(from) - Timestamp.toEpochMillis(until)),
+      unit: hoursBetween(from, until) <= 48 ? "hour" : "day",
     }
   })
 
 /** From one call to another: in minutes up to two hours, in hours up to two days, in days beyond. */
 export const between = (from: Timestamp.Timestamp, until: Timestamp.Timestamp): ReportSpan => {
-  const length = (Timestamp.toEpochMillis(until) - Timestamp.toEpochMillis(from)) / MILLIS_PER_HOUR
+  const length = hoursBetween(from, until)
   return { from, until, unit: length <= 2 ? "minute" : length <= 48 ? "hour" : "day" }
 }
 

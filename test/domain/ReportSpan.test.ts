@@ -30,6 +30,12 @@ describe("the span of a report", () => {
       assert.strictEqual((yield* ofWindow({ amount: 2, unit: "days" })).unit, "hour")
       assert.strictEqual((yield* ofWindow({ amount: 49, unit: "hours" })).unit, "day")
       yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* ofWindow({ since: "today" }), {
+        from: "2026-11-23 00:00:00",
+        until: "2026-11-23 13:30:00",
+        previousFrom: "2026-11-22 10:30:00",
+        unit: "hour",
+      })
       assert.strictEqual((yield* ofWindow({ amount: 1, unit: "weeks" })).previousFrom, "2026-11-09 13:30:00")
     }),
   )

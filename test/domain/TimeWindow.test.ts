@@ -20,6 +20,8 @@ describe("TimeWindow", () => {
     ["-2 weeks", "2026-11-09 12:00:00"],
     ["-30 days", "2026-10-24 12:00:00"],
     ["30d", "2026-10-24 12:00:00"],
+    ["today", "2026-11-23 00:00:00"],
+    ["2026-11-01", "2026-11-01 00:00:00"],
   ])("%s begins at %s", ([text, expected]) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(noon)
@@ -48,13 +50,32 @@ describe("TimeWindow", () => {
     "-7 months",
     "1.5d",
     "9999999w",
+    "2026-02-30",
+    "2026-11-1",
+    "2026-11-01 12:00",
     "'; DROP TABLE tool_usage_events; --",
   ])("refuses %j with what is accepted", (text) => {
     const result = TimeWindow.parse(text)
     assert.isTrue(Either.isLeft(result))
     if (Either.isLeft(result)) {
       assert.include(result.left.message, JSON.stringify(text))
-      for (const accepted of ["7d", "24h", "2w", "-7 days", "-24 hours"]) assert.include(result.left.message, accepted)
+      for (const accepted of ["7d", "24h", "2w", "-7 days", "today", "2026-11-01"])
+        assert.include(result.left.message, accepted)
     }
+  })
+
+  it("takes no date for an age", () => {
+    for (const text of ["today", "2026-11-01"]) assert.isTrue(Either.isLeft(TimeWindow.parseAge(text)))
+  })
+
+  it.each([
+    ["7d", "in the last 7 days", "the last 7 days", "the previous 7 days"],
+    ["1y", "in the last year", "the last year", "the previous year"],
+    ["24h", "in the last 24 hours", "the last 24 hours", "the previous 24 hours"],
+    ["today", "today", "today", "the same length of time before"],
+    ["2026-11-01", "since 2026-11-01", "the time since 2026-11-01", "the same length of time before"],
+  ])("%s is said as %s", (text, ...expected) => {
+    const window = Either.getOrThrow(TimeWindow.parse(text))
+    assert.deepStrictEqual([TimeWindow.during(window), TimeWindow.name(window), TimeWindow.previous(window)], expected)
   })
 })

@@ -9,7 +9,7 @@ import * as fc from "fast-check"
 import { durationBounds } from "../../src/domain/durationBuckets.ts"
 import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
-import type { TimeWindow } from "../../src/domain/TimeWindow.ts"
+import type { Age } from "../../src/domain/TimeWindow.ts"
 import { rollUpRecent } from "../../src/layers/store/addToRollups.ts"
 import { bucketColumns, periods } from "../../src/layers/store/rollupTables.ts"
 import { StoreMemory } from "../../src/layers/store/Store.ts"
@@ -29,7 +29,7 @@ const fillAll = Effect.gen(function* () {
 /** As a store is that was filled before it had sums: they are gone, and its events are still to be added. */
 const forgetSums = Effect.flatMap(UsageRollups, (rollups) => rollups.reset)
 
-const plainUsageBy = (column: string, project: ProjectSelection, window: TimeWindow) =>
+const plainUsageBy = (column: string, project: ProjectSelection, window: Age) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const ofProject =
@@ -44,7 +44,7 @@ const plainUsageBy = (column: string, project: ProjectSelection, window: TimeWin
     )
   })
 
-const assertSameAnswers = (project: ProjectSelection, window: TimeWindow) =>
+const assertSameAnswers = (project: ProjectSelection, window: Age) =>
   Effect.gen(function* () {
     const events = yield* UsageEvents
     for (const [dimension, column] of [

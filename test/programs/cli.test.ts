@@ -10,6 +10,7 @@ const realProject = "/tmp/shp-hooks-base-dwqg6d95"
 
 /** A folder whose project is none that anything was recorded in. */
 const elsewhere = temporaryFolder()
+const emptyFolder = temporaryFolder()
 const home = join(temporaryFolder(), "home")
 
 const ask = (args: ReadonlyArray<string>, cwd = elsewhere) => runCli(home, args, { cwd })
@@ -76,7 +77,6 @@ describe("the command line on what Claude Code really sent", () => {
     readStore(home, (sql) => {
       assert.deepStrictEqual(rows, sql("SELECT * FROM tool_usage_events ORDER BY id DESC LIMIT 3") as never)
     })
-    assert.deepStrictEqual(await askJson(["log", "--project", "/gone/for/ever"]), [])
   })
 
   it("shows people aligned tables with relative times, or absolute ones", async () => {
@@ -87,7 +87,7 @@ describe("the command line on what Claude Code really sent", () => {
     )
     assert.match(
       (await ask(["top", "--all-projects", "--utc"])).stdout,
-      /, last call \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ\n/,
+      /\blast call \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ\n/,
     )
     for (const command of ["session", "tools --all-projects", "log --all-projects", "tool Bash --all-projects"]) {
       const finished = await ask(command.split(" "))
@@ -101,7 +101,7 @@ describe("the command line on what Claude Code really sent", () => {
       ["top"],
       ["tool", "nope"],
       ["session", "nope"],
-      ["tools", "--project", "/x"],
+      ["tools", "--project", emptyFolder],
       ["log"],
       ["top", "--by", "server"],
     ]) {
@@ -184,11 +184,59 @@ describe("the project of the current folder", () => {
   })
 })
 
+describe("a project by name", () => {
+  const home = join(temporaryFolder(), "home")
+  const folder = realpathSync(temporaryFolder())
+  const gone = "/gone/web-shop"
+  const roots = ["api", "a/tools", "b/tools"].map((name) => join(folder, name))
+
+  beforeAll(async () => {
+    for (const root of roots) mkdirSync(root, { recursive: true })
+    for (const cwd of [...roots, gone]) {
+      await runHook(home, JSON.stringify({ hook_event_name: "PostToolUse", tool_name: "Bash", cwd }))
+    }
+    mkdirSync(join(folder, "checkout", ".git"), { recursive: true })
+  })
+
+  const askAbout = (project: string, command: ReadonlyArray<string> = ["tools", "--json"]) =>
+    runCli(home, [...command, "--project", project], { cwd: join(folder, "checkout") })
+
+  it("is found in any case, as is the path of one whose folder is gone", async () => {
+    for (const name of ["api", "API", "Web-Shop", gone, roots[0] ?? "", "../api"]) {
+      const { code, stdout, stderr } = await askAbout(name, ["log", "--json"])
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.lengthOf(JSON.parse(stdout) as ReadonlyArray<unknown>, 1, name)
+    }
+  })
+
+  it("is refused in one line if it is unknown, with the nearest known ones, by every command", async () => {
+    const exported = join(folder, "exported.jsonl")
+    for (const command of ["top", "tool Bash", "trend", "tools", "unused", "log", `export ${exported}`]) {
+      for (const [given, nearest] of [
+        ["apo", `api (${roots[0]})`],
+        ["/gone/webshop", `web-shop (${gone})`],
+      ] as const) {
+        const { code, stdout, stderr } = await askAbout(given, command.split(" "))
+        assert.deepStrictEqual([code, stdout], [1, ""], command)
+        assert.lengthOf(lines(stderr), 1)
+        assert.include(stderr, `${given} is neither a folder nor a known project; the nearest are ${nearest}`)
+      }
+    }
+    assert.isFalse(existsSync(exported))
+  })
+
+  it("is refused with all their paths if several projects have it", async () => {
+    const { code, stderr } = await askAbout("tools")
+    assert.strictEqual(code, 1)
+    assert.include(stderr, `2 projects are named tools: ${roots[1]}, ${roots[2]}`)
+  })
+})
+
 describe("wrong usage", () => {
   it.each<[ReadonlyArray<string>, ReadonlyArray<string>]>([
     [
       ["top", "--since", "yesterday-ish"],
-      ["yesterday-ish", "7d", "24h", "2w", "-7 days"],
+      ["yesterday-ish", "7d", "24h", "2w", "-7 days", "today"],
     ],
     [
       ["unused", "--since", "30"],
@@ -196,11 +244,11 @@ describe("wrong usage", () => {
     ],
     [
       ["top", "--limit", "0"],
-      ["--limit", "0", "whole number from 1"],
+      ["--limit must be a positive whole number", "0"],
     ],
     [
       ["top", "--limit", "many"],
-      ["--limit", "many", "whole number from 1"],
+      ["--limit must be a positive whole number", "many"],
     ],
     [
       ["top", "--by", "color"],
@@ -217,6 +265,11 @@ describe("wrong usage", () => {
     [["top", "--sinse", "7d"], ["--sinse"]],
     [["top", "--limit"], ["--limit needs a value"]],
     [["top", "--since", "--json"], ["--since needs a value"]],
+    [["install", "--mode"], ["--mode needs a value"]],
+    [["trend", "--by", "day", "--by", "week"], ["--by is given 2 times"]],
+    [["top", "--json", "--json"], ["--json is given 2 times"]],
+    [["--force", "export"], ["options come after the command"]],
+    [["prune", "--older-than", "1h"], ["--older-than must be at least 1 day"]],
     [["top", "--limit", "1", "--limit=2"], ["--limit is given 2 times"]],
     [["--limit", "1", "top"], ["options come after the command"]],
     [["top", "--limit", "1e3"], ["1e3"]],
@@ -244,7 +297,7 @@ describe("a current folder that is gone", () => {
     })
     const { code, stderr } = JSON.parse(outer.stdout) as { code: number; stderr: string }
     assert.strictEqual(code, 1)
-    assert.include(lines(stderr).at(-1), "the current folder is gone; name one with --project")
+    assert.include(lines(stderr).at(-1), "the current folder is gone; name a project with --project")
   })
 })
 

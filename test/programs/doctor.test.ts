@@ -225,7 +225,7 @@ describe("doctor", () => {
     const pruned = await runCli(home, ["prune", "--older-than", "30d"])
     assert.match(
       pruned.stdout,
-      /^Pruned 20000 calls .* \d+ KiB are unused in the store's file, .*; `tooltrail doctor --repair` writes it anew\.\n$/,
+      /^Pruned 20000 calls .* \d+ KiB in the store's file are unused, .*; `tooltrail doctor --repair` rewrites it\.\n$/,
     )
     const again = await runCli(home, ["prune", "--older-than", "30d", "--json"])
     const { events, freed_bytes, kept_bytes } = JSON.parse(again.stdout)

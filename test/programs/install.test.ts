@@ -607,7 +607,7 @@ describe("wrong usage", () => {
     ["install --mode pigeon", "hook, http"],
     ["install --port 4717", "--port goes with --mode http only"],
     ["install --mode http --async", "--async goes with --mode hook only"],
-    ["install --mode http --port 0", "not a whole number from 1 to 65535"],
+    ["install --mode http --port 0", "must be a whole number from 1 to 65535"],
     ["install --scope", "--scope needs a value"],
   ])("%s is refused in one line", async (args, expected) => {
     const { home, run } = person()

@@ -204,7 +204,7 @@ describe("pruning", () => {
       ["{", "it is not JSON"],
       ["[]", "it is not a JSON object"],
       ['{"retain":"90d"}', '"retain" is not known; accepted is "retention"'],
-      ['{"retention":"soon"}', '"retention": "soon" is not a time window'],
+      ['{"retention":"soon"}', '"retention": "soon" is not an age'],
       ['{"retention":90}', '"retention" is not a text such as "180d"'],
       ['{"retention":"7d"}', "at least 30d is accepted"],
     ] as const) {
@@ -236,7 +236,7 @@ describe("pruning", () => {
     const preview = await runCli(home, ["prune", "--older-than", "180d", "--dry-run"])
     assert.match(
       preview.stdout,
-      /^Would prune 20000 calls from before \d{4}-\d\d-\d\d \(UTC\); their sums by day stay\.\n$/,
+      /^Would prune 20000 calls from before \d{4}-\d\d-\d\d \(UTC\); their daily sums stay\.\n$/,
     )
     assert.strictEqual(size(), whole)
     const pruned = await runCli(home, ["prune", "--older-than", "180d", "--json"])
@@ -245,7 +245,7 @@ describe("pruning", () => {
     assert.isAbove(result.freed_bytes, 0)
     assert.isBelow(size(), whole / 2)
     const again = await runCli(home, ["prune", "--older-than", "180d"])
-    assert.match(again.stdout, /^There is no single call from before/)
+    assert.match(again.stdout, /^No calls from before/)
     const tooFar = await runCli(home, ["top", "--all-projects", "--since", "20y"])
     assert.deepStrictEqual([tooFar.code, tooFar.stdout, lines(tooFar.stderr).length], [1, "", 1])
     assert.match(tooFar.stderr, /the single calls before \d{4}-\d\d-\d\d are pruned/)
@@ -262,7 +262,7 @@ describe("pruning", () => {
     const points: ReadonlyArray<{ from: string }> = JSON.parse(ahead.stdout)
     assert.deepStrictEqual([points.length <= 14, points.at(-1)?.from], [true, "9999-01-01"])
     const wrong = await runCli(home, ["prune", "--older-than", "soon"])
-    assert.match(wrong.stderr, /--older-than: "soon" is not a time window; accepted are/)
+    assert.match(wrong.stderr, /--older-than: "soon" is not an age; use /)
     assert.match((await runCli(home, ["prune"])).stderr, /--older-than/)
   })
 })

@@ -71,21 +71,15 @@ describe("what is asked of a store with pruned calls", () => {
       const unknown = await ask(home, "session", "nobody", ...output)
       assert.deepStrictEqual([unknown.code, unknown.stderr], [0, ""])
     }
-    assert.match((await ask(home, "session", "nobody")).stdout, /^No calls of the session nobody\./)
-    assert.match(
-      (await ask(emptied, "session")).said,
-      /^No single call with a session is there\. Single calls from before .* are pruned/,
-    )
+    assert.match((await ask(home, "session", "nobody")).stdout, /^No calls in the session nobody\./)
+    assert.match((await ask(emptied, "session")).said, /^No calls with a session are left\. Calls before .* are pruned/)
   })
 
   it("is the newest calls: `log` says where its list ends because of it, for programs on standard error", async () => {
-    const note = /Single calls from before \d{4}-\d\d-\d\d are pruned/
+    const note = /Calls before \d{4}-\d\d-\d\d are pruned/
     assert.match((await ask(home, "log", "--all-projects")).said, note)
     assert.notMatch((await ask(home, "log", "--all-projects", "--limit", "1")).said, note)
-    assert.match(
-      (await ask(emptied, "log", "--all-projects")).said,
-      /^No single call is there in any project\. Single calls/,
-    )
+    assert.match((await ask(emptied, "log", "--all-projects")).said, /^No calls are left in any project\. Calls before/)
     const asJson = await ask(home, "log", "--all-projects", "--json")
     assert.lengthOf(JSON.parse(asJson.stdout), 1)
     assert.match(asJson.stderr, note)
@@ -110,7 +104,7 @@ describe("what is asked of a store with pruned calls", () => {
     assert.isAtMost(Math.abs(Date.parse(`${JSON.parse(stdout).agents[0].last_call}Z`) - at(40)), 10_000)
     assert.match((await ask(late, "doctor")).stdout, /^ok +last call +Bash, /m)
     // It is one of the newest only because others are pruned.
-    assert.match((await ask(late, "log", "--all-projects", "--limit", "1")).said, /Late .* Single calls from before/)
+    assert.match((await ask(late, "log", "--all-projects", "--limit", "1")).said, /Late .* Calls before/)
   })
 
   it("is what there is none of: it says what that rests on, and no hint leads to a question that fails", async () => {
@@ -126,16 +120,12 @@ describe("what is asked of a store with pruned calls", () => {
     const elsewhere = await ask(home, "log", "--project", temporaryFolder())
     assert.match(
       elsewhere.said,
-      /^No call is there in the project .* Not enough evidence yet: no call is recorded in .* Look everywhere/,
+      /^No calls in the project .* Not enough evidence yet: no call is recorded in .* Look everywhere/,
     )
     const tooShort = await ask(home, "prune", "--older-than", "1h", "--dry-run")
     assert.deepStrictEqual(
       [tooShort.code, tooShort.stdout, tooShort.stderr],
-      [
-        1,
-        "",
-        "tooltrail: --older-than: 1 hour is too short, at least 1 day is accepted (given: prune --older-than 1h --dry-run)\n",
-      ],
+      [1, "", "tooltrail: --older-than must be at least 1 day (given: prune --older-than 1h --dry-run)\n"],
     )
   })
 
@@ -168,7 +158,7 @@ describe("what is asked of a store with pruned calls", () => {
     assert.strictEqual(code, 0)
     assert.match(
       said,
-      /It was called last .*, and calls of that time are pruned; `tooltrail trend Read --all-projects --since 20y` shows the months/,
+      /It was last called .*, but calls that old are pruned; `tooltrail trend Read --all-projects --since 20y` shows its calls by month/,
     )
     assert.notInclude(said, "look further back")
   })
@@ -176,7 +166,10 @@ describe("what is asked of a store with pruned calls", () => {
   it("is an export: it says what is not in it, and of a window that is whole nothing", async () => {
     const file = join(temporaryFolder(), "calls.jsonl")
     const whole = await ask(home, "export", file)
-    assert.match(whole.stderr, /calls from before \d{4}-\d\d-\d\d are pruned: neither they nor what they count is in/)
+    assert.match(
+      whole.stderr,
+      /calls before \d{4}-\d\d-\d\d are pruned, so the export has neither them nor their counts/,
+    )
     assert.match((await ask(home, "export", "--since", "20y")).stderr, /are pruned/)
     for (const window of ["60d", "7d"]) assert.strictEqual((await ask(home, "export", "--since", window)).stderr, "")
   })
@@ -235,7 +228,7 @@ describe("a session of which some calls are pruned", () => {
     const whole = await runCli(home, ["session", "s", "--json"])
     assert.isNull(JSON.parse(whole.stdout)[0].pruned_before)
     assert.strictEqual((await runCli(home, ["prune", "--older-than", "30d"])).code, 0)
-    assert.match((await runCli(home, ["session", "s"])).stdout, /Its calls from before \d{4}-\d\d-\d\d are pruned/)
+    assert.match((await runCli(home, ["session", "s"])).stdout, /Its calls before \d{4}-\d\d-\d\d are pruned/)
     const cut = await runCli(home, ["session", "s", "--json"])
     assert.match(JSON.parse(cut.stdout)[0].pruned_before, /^\d{4}-\d\d-\d\d$/)
   })

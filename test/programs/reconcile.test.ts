@@ -246,7 +246,7 @@ describe("reconciling", () => {
       const { stdout } = await runCli(home, ["tool", search.name, "--all-projects"], { env })
       assert.match(
         stdout,
-        /^No calls of mcp__github__search in the last 7 days in any project\.\nCalls are recorded since .*, 98\.5% of the 71 calls that transcripts show since .*\.\nTranscripts show 1 call of it; /,
+        /^No calls to mcp__github__search in the last 7 days in any project\.\nRecording since .*; 98\.5% of the 71 calls found in transcripts since .* are recorded\.\nTranscripts show 1 call to it that is not recorded; /,
       )
     })
 
@@ -272,7 +272,7 @@ describe("reconciling", () => {
       const { stdout } = await runCli(home, ["unused", "--project", "/x/b"], { env })
       assert.match(
         stdout,
-        /^Not enough evidence yet: no call of the last 30 days is recorded in the project \/x\/b, the last/,
+        /^Not enough evidence yet: no call was recorded in the last 30 days in the project \/x\/b; the last/,
       )
     })
 
@@ -280,18 +280,18 @@ describe("reconciling", () => {
       const { home, env, search } = weekly()
       await runCli(home, ["reconcile"], { env })
       const known = await runCli(home, ["tool", search.name, "--all-projects"], { env })
-      assert.strictEqual(lines(known.stdout)[2], "It was called last 40 days ago; look further back with --since.")
-      const elsewhere = await runCli(home, ["tool", search.name, "--project", "/x/b"], { env })
+      assert.strictEqual(lines(known.stdout)[2], "It was last called 40 days ago; look further back with --since.")
+      const elsewhere = await runCli(home, ["tool", search.name, "--project", temporaryFolder()], { env })
       assert.match(
         lines(elsewhere.stdout)[2] ?? "",
-        /^It was called in another project, last 40 days ago; look everywh/,
+        /^It was last called 40 days ago, in another project; look everywh/,
       )
       const unknown = await runCli(home, ["tool", "Nothing", "--all-projects"], { env })
       assert.match(lines(unknown.stdout)[2] ?? "", /^`tooltrail tools --all-projects` lists/)
       const none = await runCli(home, ["top", "--by", "server", "--all-projects"], { env })
       assert.match(
         none.stdout,
-        /^No calls with a server in the last 7 days in any project\.\nCalls are recorded since .*100% of the 70 calls .*\nLook further back with --since 1y\. `tooltrail status`/,
+        /^No calls with a server in the last 7 days in any project\.\nRecording since .*; all 70 calls found .*\nLook further back with --since 1y\. `tooltrail status`/,
       )
       const far = await runCli(home, ["top", "--by", "target", "--all-projects", "--since", "2y"], { env })
       assert.notInclude(far.stdout, "Look")

@@ -97,7 +97,7 @@ describe("the reports on what Claude Code really sent", () => {
     })
     const people = await runCli(home, ["tool", "Bash", "--all-projects"], { cwd: elsewhere })
     for (const line of [
-      /^Tool {7}Bash\nCalls {6}3 calls in the last 7 days in any project, 1 session, 1 failed,\n {11}the 7 days before/,
+      /^Tool {7}Bash\nCalls {6}3 calls in the last 7 days, across all projects, 1 session,\s+1 failed,\s+no full record of the previous 7 days to compare with,\s+last call/,
       /\nBefore it {2}the session's start 1, Bash 1, ToolSearch 1\n/,
       /\nAfter it {3}the session's end 1, Bash 1, Read 1\n/,
       /\nProjects {3}shp-hooks-base-dwqg6d95 3\nSubagents {2}general-purpose 1\n/,
@@ -109,7 +109,7 @@ describe("the reports on what Claude Code really sent", () => {
     const { stdout } = await runCli(home, ["session", "--utc"], { cwd: elsewhere })
     assert.match(
       stdout,
-      /^Session {4}8bbcceab-.*\nProject {4}shp-hooks-base-dwqg6d95\nTime {7}\S+ \S+Z to \S+ \S+Z.*\nCalls {6}5 calls, 2 failed\n/,
+      /^Session {4}8bbcceab-.*\nProject {4}shp-hooks-base-dwqg6d95\nTime {7}\S+ \S+Z.*\nCalls {6}5 calls, 2 failed\n/,
     )
     assert.match(stdout, /\nOrder {6}Bash ×2 → Read → ToolSearch → Bash\n/)
   })
@@ -118,7 +118,7 @@ describe("the reports on what Claude Code really sent", () => {
     const young = await runCli(home, ["unused", "--all-projects"], { cwd: elsewhere })
     assert.match(
       young.stdout,
-      /^Not enough evidence yet: the first call in any project was recorded .*, less than 30 days ago\.\nLook at a shorter/,
+      /^Not enough evidence yet: the first call in any project was\s+recorded .*, too late to cover the last 30 days\.\nAsk for a shorter/,
     )
     assert.deepInclude((await askJson(home, ["unused", "--all-projects"])) as Row, {
       verdict: "not enough",
@@ -236,7 +236,7 @@ describe("the reports on many calls", () => {
       )
       assert.deepStrictEqual(whole, [{ calls }])
       const { stdout } = await runCli(home, trend, { cwd: elsewhere })
-      assert.strictEqual(stdout.split("\n")[0], `${calls} calls since ${points[0]?.from} (UTC) in any project`)
+      assert.strictEqual(stdout.split("\n")[0], `${calls} calls since ${points[0]?.from} (UTC) across all projects`)
     }
   })
 
@@ -265,14 +265,14 @@ describe("the reports on many calls", () => {
     const skill = (await askJson(home, ["tool", "Skill", "--all-projects", "--since", "10d"])) as Row
     assert.closeTo(Number(skill.previous_count), Number(before?.calls), 1)
     const { stdout } = await runCli(home, ["tool", "Skill", "--all-projects", "--since", "10d"], { cwd: elsewhere })
-    assert.match(stdout, /(=|[▲▼] <?\d+%) against the 10 days before/)
+    assert.match(stdout, /(=|[▲▼] <?\d+%) against the previous 10 days/)
   })
 
   it("unused names a server of which nothing was called, and what that rests on", async () => {
     const { stdout } = await runCli(home, ["unused", "--all-projects", "--since", "20d"], { cwd: elsewhere })
     assert.match(
       stdout,
-      /^Known, but not called in the last 20 days in any project:\n\nNOT CALLED {2}KIND {21}CALLS EVER {2}LAST USED\nold {9}MCP server with 2 tools {11}6 {2}35 days ago\n\nCalls are recorded since 41 days ago, how many of all there were is not known\.\n$/,
+      /^Not called in the last 20 days in any project:\n\nNOT CALLED {2}KIND {21}CALLS EVER {2}LAST USED\nold {9}MCP server with 2 tools {11}6 {2}35 days ago\n\nRecording since \d{4}-\d\d-\d\d; there are no transcripts to compare with\.\n$/,
     )
     const { unused, ...evidence } = (await askJson(home, ["unused", "--all-projects", "--since", "20d"])) as Row
     assert.deepInclude(evidence, { verdict: "enough", reason: null, coverage: null, coverage_needed: 0.95 })
@@ -283,10 +283,7 @@ describe("the reports on many calls", () => {
       usage_count: 6,
     })
     const all = await runCli(home, ["unused", "--all-projects", "--since", "36d"], { cwd: elsewhere })
-    assert.match(
-      all.stdout,
-      /^Every known tool was called in the last 36 days in any project\.\nCalls are recorded since/,
-    )
+    assert.match(all.stdout, /^Every known tool was called in the last 36 days across all projects\.\nRecording since/)
   })
 
   it("never hand a stored name to the terminal as it is", async () => {
@@ -317,14 +314,19 @@ describe("the reports on many calls", () => {
 
 describe("what a verdict rests on", () => {
   const observedFrom = "2026-08-16 12:00:00" as Timestamp
+  const window = { amount: 30, unit: "days" } as const
   it.each<[Evidence, string]>([
     [
       { verdict: "enough", observedFrom, coverage: Option.none() },
-      "Calls are recorded since then, how many of all there were is not known.",
+      "Recording since 2026-08-16; there are no transcripts to compare with.",
     ],
     [
       { verdict: "enough", observedFrom, coverage: Option.some({ share: 0.9989, calls: 9990, from: observedFrom }) },
-      "Calls are recorded since then, 99.8% of the 9990 calls that transcripts show since then.",
+      "Recording since 2026-08-16; 99.8% of the 9990 calls found in transcripts since 2026-08-16 are recorded.",
+    ],
+    [
+      { verdict: "enough", observedFrom, coverage: Option.some({ share: 1, calls: 605, from: observedFrom }) },
+      "Recording since 2026-08-16; all 605 calls found in transcripts since 2026-08-16 are recorded.",
     ],
     [
       {
@@ -333,11 +335,11 @@ describe("what a verdict rests on", () => {
         observedFrom,
         coverage: { share: 0.94999, calls: 9990, from: observedFrom },
       },
-      "Not enough evidence yet: 94.9% of the calls of the last 30 days are recorded, 95% are needed.",
+      "Not enough evidence yet: only 94.9% of the calls in the last 30 days are recorded; 95% is needed.",
     ],
     [
       { verdict: "not enough", reason: "span too short", observedFrom },
-      "Not enough evidence yet: the first call here was recorded then, less than 30 days ago.",
+      "Not enough evidence yet: the first call here was recorded then, too late to cover the last 30 days.",
     ],
     [{ verdict: "not enough", reason: "nothing recorded" }, "Not enough evidence yet: no call is recorded here."],
     [
@@ -347,19 +349,19 @@ describe("what a verdict rests on", () => {
         observedFrom,
         gap: { from: "2026-10-25", until: "2026-11-02", days: 9 },
       },
-      "Not enough evidence yet: no call is recorded from 2026-10-25 to 2026-11-02, 9 days, and no transcript covers that time.",
+      "Not enough evidence yet: no call was recorded from 2026-10-25 to 2026-11-02 (9 days), and no transcript covers that time.",
     ],
   ])("%j", (evidence, expected) => {
-    const words = { period: "30 days", scope: { selection: projectA.hash, description: "here" }, time: () => "then" }
+    const words = { window, scope: { selection: projectA.hash, where: "here", whereNone: "here" }, time: () => "then" }
     assert.strictEqual(explainEvidence(evidence, words)[0], expected)
   })
 
-  it("is looked for elsewhere only where it was not looked for everywhere", () => {
+  it("points to other projects only if the question was about one", () => {
     for (const reason of ["nothing recorded", "span too short"] as const) {
       const hint = (selection: ProjectSelection) =>
         explainEvidence(
           { verdict: "not enough", reason, observedFrom },
-          { period: "30 days", scope: { selection, description: "here" }, time: () => "then" },
+          { window, scope: { selection, where: "here", whereNone: "here" }, time: () => "then" },
         )[1]
       assert.include(hint(projectA.hash), "--all-projects")
       assert.notInclude(hint(AllProjects), "--all-projects")

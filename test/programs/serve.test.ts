@@ -275,15 +275,15 @@ describe("the built server", () => {
     const server = await serve(home)
     const second = await runCli(home, ["serve", "--port", "0"])
     assert.deepStrictEqual([second.code, second.stdout, lines(second.stderr).length], [1, "", 1])
-    assert.include(second.stderr, `tooltrail serve is running already for ${home}`)
+    assert.include(second.stderr, `tooltrail serve is already running for ${home}`)
     await accepts(post(server, payload("1")))
     await server.end("SIGKILL")
     await accepts(post(await serve(home), payload("2")))
   })
 
   it.each<[string, string]>([
-    ["70000", "is not a whole number from 0 to 65535"],
-    ["x", "is not a whole number from 0 to 65535"],
+    ["70000", "must be a whole number from 0 to 65535"],
+    ["x", "must be a whole number from 0 to 65535"],
   ])("says in one line that %s is no port", async (port, trouble) => {
     const { code, stderr } = await runCli(freshHome(), ["serve", "--port", port])
     assert.deepStrictEqual([code, lines(stderr).length], [1, 1])

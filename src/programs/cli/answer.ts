@@ -1,12 +1,14 @@
-import { resolve } from "node:path"
+import { statSync } from "node:fs"
+import { basename, resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
-import { PersistenceError } from "../../domain/StoreError.ts"
+import type { PersistenceError } from "../../domain/StoreError.ts"
 import type { StoreMissing } from "../../domain/StoreMissing.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
 import { TranscriptsLive } from "../../layers/agents/TranscriptsLive.ts"
@@ -17,6 +19,7 @@ import { unhurried } from "../../layers/store/connect.ts"
 import { type Store, StoreLive } from "../../layers/store/Store.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
+import { Projects } from "../../services/Projects.ts"
 import { Spool } from "../../services/Spool.ts"
 import type { Transcripts } from "../../services/Transcripts.ts"
 import { drainSpool, keepReserve } from "../record/spool.ts"
@@ -28,7 +31,7 @@ const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 
 const openStore = (whenMissing: "create" | "fail") => Layer.provide(StoreLive({ ...unhurried, whenMissing }), HomeLive)
 
-/** The store where there is one, or where calls wait in the spool for one. */
+/** The store, if there is one or calls wait in the spool for one. */
 export const PresentStoreOnly = Layer.unwrapEffect(
   Effect.gen(function* () {
     const spool = yield* Spool
@@ -36,7 +39,7 @@ export const PresentStoreOnly = Layer.unwrapEffect(
   }),
 ).pipe(Layer.provide(ReadSpool))
 
-/** The store where there is one, with its spool. */
+/** The same with its spool. */
 export const PresentStore = Layer.merge(PresentStoreOnly, ReadSpool)
 
 const Surroundings = Layer.provideMerge(TranscriptsLive, ProjectResolverLive)
@@ -47,14 +50,18 @@ export interface View extends OutputStyle {
 }
 
 export interface Question<Answer> {
-  readonly ask: Effect.Effect<Answer, PersistenceError | DetailPruned, Store | ProjectResolver | Transcripts>
-  /** The JSON value for programs; of no answer where nothing was ever recorded. */
+  readonly ask: Effect.Effect<
+    Answer,
+    PersistenceError | DetailPruned | UnknownProject,
+    Store | ProjectResolver | Transcripts
+  >
+  /** The JSON value for programs; `undefined` is given if nothing was ever recorded. */
   readonly toJson: (answer: Answer | undefined) => unknown
   /** The text for people. */
   readonly render: (answer: Answer, view: View) => string
 }
 
-/** What waits in the spool belongs into the answer. */
+/** What waits in the spool belongs in the answer. */
 export const drainFirst = drainSpool().pipe(
   Effect.catchTag("PersistenceError", (error) =>
     isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
@@ -63,13 +70,13 @@ export const drainFirst = drainSpool().pipe(
 )
 
 const nothingRecorded = ({ message }: StoreMissing) =>
-  `${message}\n\`tooltrail install\` registers the hook with your agent; its calls show up from then on.`
+  `${message}\n\`tooltrail install\` registers the hook with your agent; calls are recorded from then on.`
 
 /** Asks the store and prints the answer: one JSON value for programs, text for people. */
 export const answer = <Answer>(
   options: { readonly json: boolean; readonly utc?: boolean },
   question: Question<Answer>,
-): Effect.Effect<void, PersistenceError | DetailPruned> =>
+): Effect.Effect<void, PersistenceError | DetailPruned | UnknownProject> =>
   Effect.gen(function* () {
     const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
       Effect.provide(Layer.merge(PresentStore, Surroundings)),
@@ -93,28 +100,77 @@ export const answer = <Answer>(
 /** The project a question is about, with how to speak of it. */
 export interface Scope {
   readonly selection: ProjectSelection
-  readonly description: string
+  /** Ends a sentence: `across all projects`. */
+  readonly where: string
+  /** The same after a "no": `in any project`. */
+  readonly whereNone: string
 }
 
-const absolute = (folder: string) =>
-  Effect.try({
-    try: () => resolve(folder),
-    catch: () =>
-      new PersistenceError({
-        operation: "tell the project",
-        reason: "rejected",
-        cause: "the current folder is gone; name one with --project, or look at --all-projects",
-      }),
-  })
+const everywhere: Scope = { selection: AllProjects, where: "across all projects", whereNone: "in any project" }
 
-/** Finds the project of a folder; no folder stands for all projects. */
-export const resolveScope: (folder: Option.Option<string>) => Effect.Effect<Scope, PersistenceError, ProjectResolver> =
-  Option.match({
-    onNone: () => Effect.succeed<Scope>({ selection: AllProjects, description: "in any project" }),
-    onSome: (folder) =>
-      Effect.gen(function* () {
-        const resolver = yield* ProjectResolver
-        const project: Project = yield* resolver.resolve(yield* absolute(folder))
-        return { selection: project.hash, description: `in the project ${project.root}` }
+/** The folder or the name that a person gave is no known project. The message names those that are alike. */
+export class UnknownProject extends Data.TaggedError("UnknownProject")<{ readonly message: string }> {}
+
+/** How many characters to change, add or take away (Levenshtein). */
+const editDistance = (a: string, b: string): number => {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (const [row, character] of [...a].entries()) {
+    const current = [row + 1]
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (b[column - 1] === character ? 0 : 1)
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[b.length] ?? 0
+}
+
+const SUGGESTED_PROJECTS = 3
+
+/** The known project of this root or, in upper or lower case, of this name. */
+const findKnown = (given: string, known: ReadonlyArray<Project>): Effect.Effect<Project, UnknownProject> => {
+  const ofRoot = known.find(({ root }) => root === resolve(given))
+  const wanted = given.toLowerCase()
+  const named = known.filter(({ name }) => name.toLowerCase() === wanted)
+  const found = ofRoot ?? named[0]
+  if (found !== undefined && (found === ofRoot || named.length === 1)) return Effect.succeed(found)
+  if (found !== undefined) {
+    const roots = named.map(({ root }) => root).sort()
+    return new UnknownProject({
+      message: `--project: ${roots.length} projects are named ${given}: ${roots.join(", ")}`,
+    })
+  }
+  const nearest = known
+    .map((project) => ({ ...project, distance: editDistance(basename(wanted), project.name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance || (a.root < b.root ? -1 : 1))
+    .slice(0, SUGGESTED_PROJECTS)
+    .map(({ name, root }) => `${name} (${root})`)
+  const hint = nearest.length === 0 ? "none is known yet" : `the nearest are ${nearest.join(", ")}`
+  return new UnknownProject({ message: `--project: ${given} is neither a folder nor a known project; ${hint}` })
+}
+
+/** Finds the project of a folder, or of this name; none stands for all projects. */
+export const resolveScope = Effect.fn("resolveScope")(function* (
+  given: Option.Option<string>,
+): Effect.fn.Return<Scope, PersistenceError | UnknownProject, ProjectResolver | Projects> {
+  if (Option.isNone(given)) return everywhere
+  const path = yield* Effect.try({
+    try: () => resolve(given.value),
+    catch: () =>
+      new UnknownProject({
+        message: "the current folder is gone; name a project with --project, or use --all-projects",
       }),
   })
+  // A folder that cannot be looked at may still be a known project's.
+  const isFolder = yield* Effect.orElseSucceed(
+    Effect.try(() => statSync(path).isDirectory()),
+    () => false,
+  )
+  const project = isFolder
+    ? yield* Effect.flatMap(ProjectResolver, ({ resolve }) => resolve(path))
+    : yield* Effect.flatMap(Projects, ({ getAll }) => getAll).pipe(
+        Effect.flatMap((known) => findKnown(given.value, [...known.values()])),
+      )
+  const where = `in the project ${project.root}`
+  return { selection: project.hash, where, whereNone: where }
+})

@@ -1,32 +1,30 @@
 import { stripVTControlCharacters } from "node:util"
-import type * as CliApp from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
+import * as CommandDescriptor from "@effect/cli/CommandDescriptor"
 import * as HelpDoc from "@effect/cli/HelpDoc"
+import type * as Usage from "@effect/cli/Usage"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type { AgentTooOld, UnusableSettings } from "../../domain/agents/claudeCodeSettings.ts"
-import type { NoSuchPath, NoTranscript } from "../../domain/agents/TranscriptFile.ts"
-import type { DetailPruned } from "../../domain/DetailPruned.ts"
-import type { PersistenceError } from "../../domain/StoreError.ts"
-import type { AlreadyReconciling } from "../history/reconcile.ts"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import { runHook } from "../record/runHook.ts"
-import type { CannotServe } from "../serve/listen.ts"
 import { serve as runServer } from "../serve/serve.ts"
 import { backup } from "./backup.ts"
 import { described, version } from "./command.ts"
 import { coverage } from "./coverage.ts"
-import { doctor, type NeedsAttention } from "./doctor.ts"
+import { doctor } from "./doctor.ts"
 import { exportCommand } from "./export.ts"
 import { importCalls } from "./import.ts"
 import { install } from "./install.ts"
 import { log } from "./log.ts"
-import { findSlip, port } from "./options.ts"
+import { port } from "./options.ts"
 import { prune } from "./prune.ts"
 import { reconcile } from "./reconcile.ts"
-import { outputStyle } from "./render/terminal.ts"
+import { type OutputStyle, outputStyle } from "./render/terminal.ts"
+import { paragraph } from "./render/text.ts"
 import { restore } from "./restore.ts"
 import { session } from "./session.ts"
 import { status } from "./status.ts"
@@ -48,14 +46,14 @@ const hook = Command.make("hook", {}, () => runHook).pipe(
 
 const serve = Command.make("serve", { port }, ({ port }) => runServer(port)).pipe(
   described(
-    "Records the calls that agents post to it, for those with HTTP hooks: POST /hook on the loopback address takes the hook's payload.",
+    "Records the calls that agents post to it, for agents with HTTP hooks. POST /hook on 127.0.0.1 takes the hook's payload.",
     "tooltrail serve --port 4717",
   ),
 )
 
 const tooltrail = Command.make("tooltrail").pipe(
   described(
-    "Knows what your coding agents call: which tools, when, in which session and project, and which fail.",
+    "Records every tool call of your coding agents, and answers questions about them.",
     "tooltrail top --since 7d",
   ),
   Command.withSubcommands([
@@ -85,51 +83,108 @@ const tooltrail = Command.make("tooltrail").pipe(
 const run = Command.run(tooltrail, {
   name: "tooltrail",
   version,
-  footer: HelpDoc.p("Also: --help on any command, --version, --completions bash|zsh|fish."),
+  footer: HelpDoc.p("Also: --help after any command, --version, --completions bash|zsh|fish."),
 })
 
-const oneLine = (text: string) => stripVTControlCharacters(text).replace(/\s+/g, " ").trim()
+/** An error of the parser, on one line. */
+const oneLine = (text: string) =>
+  stripVTControlCharacters(text)
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/^Received unknown/, "unknown")
+    .replace(/^Invalid subcommand for tooltrail - /, "unknown command; ")
+    .replace(/^Expected one of the following cases:/, "expected one of")
 
-/** `@effect/cli` leaves out the program's name in the usage of a command. */
-const withProgramName = (help: string) => help.replace(/(USAGE[^$]*\$ )(?!tooltrail)/, "$1tooltrail ")
+/** What `@effect/cli` says of every argument and option, and a person knows without. */
+const commonplaces =
+  /^ +(A user-defined piece of text\.|A true or false value\.|This setting is optional\.|One of the following: .*)\n\n/gm
 
-/** `@effect/cli` colours its help always, and prints usage errors itself; here both are ours to decide. */
+/** A command in the list of all: its usage, which can be as long as three lines, its summary and its example. */
+const commandInList = /^ {2}- (\S+).*? {2,}(\S.*?) Example: .*\n\n/gm
+
+const NAME_WIDTH = 11
+
+/** The help as `@effect/cli` writes it, made shorter. It leaves out the program's name in the usage of a command. */
+const plainHelp = (text: string, style: OutputStyle): string =>
+  stripVTControlCharacters(text)
+    .replace(/(USAGE[^$]*\$ )(?!tooltrail)/, "$1tooltrail ")
+    .replace(commonplaces, "")
+    .replace(commandInList, (_, name: string, summary: string) => {
+      const lines = paragraph(summary, { ...style, width: style.width - NAME_WIDTH - 2, isTerminal: true })
+      return `  ${name.padEnd(NAME_WIDTH)}${lines.replaceAll("\n", `\n${" ".repeat(NAME_WIDTH + 2)}`)}\n`
+    })
+    .replace(/^Also: /m, "\n$&")
+    .replace(/\n{3,}/g, "\n\n")
+    .replace(/^tooltrail\n\n/, "")
+    .replace(/^[A-Z]+$/gm, style.colors.bold)
+
+/** `@effect/cli` prints help and usage errors itself; here both are ours to write. */
 const cliConsole = (asksForHelp: boolean): Effect.Effect<Console.Console> =>
   Effect.gen(function* () {
-    const { colors } = yield* outputStyle
+    const style = yield* outputStyle
     const console = yield* Console.consoleWith(Effect.succeed)
-    const showHelp = (text: string) =>
-      console.log(colors.isColorSupported ? withProgramName(text) : stripVTControlCharacters(withProgramName(text)))
     return {
       ...console,
-      log: asksForHelp ? (text: unknown) => showHelp(String(text)) : console.log,
+      log: asksForHelp ? (text: unknown) => console.log(plainHelp(String(text), style)) : console.log,
       error: () => Effect.void,
     }
   })
 
+interface KnownOption {
+  readonly name: string
+  readonly takesValue: boolean
+}
+
+const optionsOf = (usage: Usage.Usage): ReadonlyArray<KnownOption> => {
+  switch (usage._tag) {
+    case "Named":
+      return usage.names
+        .filter((name) => name.startsWith("--"))
+        .map((name) => ({ name, takesValue: Option.isSome(usage.acceptedValues) }))
+    case "Optional":
+    case "Repeated":
+      return optionsOf(usage.usage)
+    case "Alternation":
+    case "Concat":
+      return [...optionsOf(usage.left), ...optionsOf(usage.right)]
+    default:
+      return []
+  }
+}
+
+/** Finds a mistake that the parser would only call an unknown argument. */
+const findUsageMistake = (args: ReadonlyArray<string>): string | undefined => {
+  const commands = Command.getSubcommands(tooltrail)
+  const [first = "", ...rest] = args
+  const isOption = [...HashMap.values(commands)]
+    .flatMap((command) => optionsOf(CommandDescriptor.getUsage(command)))
+    .some(({ name }) => name === first.split("=")[0])
+  if (isOption && rest.some((arg) => HashMap.has(commands, arg))) return "options come after the command"
+  if (args.includes("")) return "an argument is empty"
+  const values = args.includes("--") ? args.slice(0, args.indexOf("--")) : args
+  const options = Option.match(HashMap.get(commands, first), {
+    onNone: () => [],
+    onSome: (command) => optionsOf(CommandDescriptor.getUsage(command)),
+  })
+  for (const { name, takesValue } of options) {
+    const places = values.flatMap((arg, place) => (arg === name || arg.startsWith(`${name}=`) ? [place] : []))
+    if (places.length > 1) return `${name} is given ${places.length} times`
+    const place = places[0]
+    if (!takesValue || place === undefined || values[place] !== name) continue
+    const next = values[place + 1]
+    if (next === undefined || next.startsWith("--")) return `${name} needs a value`
+  }
+  return undefined
+}
+
 const refuse = (argv: ReadonlyArray<string>, what: string) =>
   new WrongUsage({ message: `${what} (given: ${argv.slice(2).join(" ")})` })
 
-/** Runs one command line, `node` and the script's name first. Wrong usage fails with what was wrong, on one line. */
-export const runCommandLine = (
-  argv: ReadonlyArray<string>,
-): Effect.Effect<
-  void,
-  | WrongUsage
-  | PersistenceError
-  | DetailPruned
-  | NoSuchPath
-  | NoTranscript
-  | AlreadyReconciling
-  | CannotServe
-  | NeedsAttention
-  | UnusableSettings
-  | AgentTooOld,
-  CliApp.CliApp.Environment
-> =>
+/** Runs one command line, with `node` and the script's name first. Wrong usage fails with one line that says what is wrong. */
+export const runCommandLine = (argv: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const slip = findSlip(argv.slice(2))
-    if (slip !== undefined) return yield* refuse(argv, slip)
+    const mistake = findUsageMistake(argv.slice(2))
+    if (mistake !== undefined) return yield* refuse(argv, mistake)
     const args = argv.length > 2 ? argv : [...argv, "--help"]
     const console = yield* cliConsole(args.includes("--help") || args.includes("-h"))
     yield* run(args).pipe(Effect.withConsole(console))

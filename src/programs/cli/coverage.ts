@@ -2,7 +2,7 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { recordedShare, type ToolCount } from "../../domain/Evidence.ts"
-import { cutoff, format } from "../../domain/TimeWindow.ts"
+import { cutoff, during } from "../../domain/TimeWindow.ts"
 import { counted } from "../../domain/text.ts"
 import { type MeasuredCoverage, measureCoverage } from "../history/coverage.ts"
 import { answer, type View } from "./answer.ts"
@@ -27,12 +27,12 @@ const render = (coverage: MeasuredCoverage, period: string, view: View): string 
   )
   if (Option.isNone(coverage.span)) {
     const hint = Option.getOrElse(forgotten, () => "Look further back with --since.")
-    return renderNone(`No transcript shows a call in the last ${period}.`, hint, view)
+    return renderNone(`No transcript shows a call ${period}.`, hint, view)
   }
   const { from, until } = coverage.span.value
   const recorded = coverage.calls - coverage.missing
   const lines = [
-    [`${recorded} of ${counted(coverage.calls, "call")} recorded in the last ${period}`],
+    [`${recorded} of ${counted(coverage.calls, "call")} recorded ${period}`],
     [`${coverage.as_they_happened} as they happened`],
     ofTools(coverage.reconciled, "by reconciling", coverage.reconciled_tools),
     coverage.pruned === 0 ? [] : [`${coverage.pruned} pruned since`],
@@ -71,7 +71,7 @@ export const coverage = Command.make("coverage", { since, json, utc }, ({ since,
             forgotten_before: Option.getOrNull(answer.forgottenBefore),
             unreadable: answer.unreadable.map(({ path, reason }) => ({ path, reason })),
           },
-    render: (answer, view) => render(answer, format(since), view),
+    render: (answer, view) => render(answer, during(since), view),
   }),
 ).pipe(
   described(

@@ -21,28 +21,27 @@ import { exportStore } from "../transfer/exportStore.ts"
 import { drainFirst, PresentStore, resolveScope } from "./answer.ts"
 import { described } from "./command.ts"
 import { explainDamage } from "./damage.ts"
-import { argument, chosenProject, window } from "./options.ts"
+import { argument, projectOption, window } from "./options.ts"
 
-const file = argument("file", "The file to write, for you only; standard output where it is left out.").pipe(
-  Args.optional,
-)
+const file = argument("file", "The file to write, readable by you only. Default: standard output.").pipe(Args.optional)
 
 const formats: ReadonlyArray<TransferFormat> = ["jsonl", "csv"]
 
 const format = Options.choice("format", formats).pipe(
-  Options.withDescription("How to write it; csv holds the calls only, not what is known of tools. Default: jsonl."),
+  Options.withDescription("The format. csv holds only the calls, not what is known about tools. Default: jsonl."),
   Options.withDefault("jsonl" as const),
 )
 
-const since = window("since", "Leave out what is older: 24h, 7d, 2w. Default: nothing is left out.").pipe(
-  Options.optional,
-)
+const since = window(
+  "since",
+  "Only calls since then: 24h, 7d, 2w, 1y, today, or a date (UTC). Default: all calls.",
+).pipe(Options.optional)
 
-const project = Options.withDescription(chosenProject, "Only the project of this folder (default: all projects).")
+const project = projectOption("Only this project, by its folder or its name. Default: all projects.")
 
-const force = Options.boolean("force").pipe(Options.withDescription("Replace the file where there is one."))
+const force = Options.boolean("force").pipe(Options.withDescription("Replace the file if it exists."))
 
-/** Ends when the reader has taken it, so that nothing piles up. */
+/** Waits until the reader has taken the text, so that nothing piles up in memory. */
 const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =>
   Effect.async((resume) => {
     process.stdout.write(text, (cause) =>
@@ -56,7 +55,7 @@ const warnOfPruned = ({ project, since }: ExportSelection) =>
     const pruned = yield* prunedBefore({ project, ...(since === null ? {} : { from: since }) })
     if (Option.isNone(pruned)) return
     yield* Effect.logWarning(
-      `calls from before ${pruned.value} are pruned: neither they nor what they count is in the export; \`tooltrail backup\` copies all there is`,
+      `calls before ${pruned.value} are pruned, so the export has neither them nor their counts; \`tooltrail backup\` copies everything`,
     )
   })
 
@@ -83,12 +82,12 @@ export const exportCommand = Command.make(
       Effect.catchTag("PersistenceError", (error) =>
         Effect.flip(explainDamage(error)).pipe(Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive))),
       ),
-      // Nobody collects the spans, and a row costs less than its own.
+      // Nobody collects the spans, and a span costs more than writing a row.
       Effect.withTracerEnabled(false),
     ),
 ).pipe(
   described(
-    "Writes out all calls, and what is known of tools and projects; import reads it.",
+    "Writes out all calls and what is known about tools and projects. `tooltrail import` reads it back.",
     "tooltrail export --since 30d calls.jsonl",
   ),
 )

@@ -8,7 +8,7 @@ import { Retention } from "../../services/Retention.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./command.ts"
-import { folder, json, limit, utc } from "./options.ts"
+import { json, limit, project, utc } from "./options.ts"
 import { type Absence, gatherAbsence, renderAbsence, STATUS } from "./render/evidence.ts"
 import { renderTable } from "./render/table.ts"
 import { paragraph } from "./render/text.ts"
@@ -16,7 +16,7 @@ import { describePruned, renderNone } from "./render/usage.ts"
 
 const outcome = (event: ToolUsageEvent) => (event.success === 1 ? "ok" : (event.failure_kind ?? "failed"))
 
-/** What is told by the times in a transcript only is marked. */
+/** A duration that was estimated from a transcript is marked. */
 const took = ({ duration_ms, duration_is_estimated }: ToolUsageEvent): string =>
   duration_ms === null ? "" : `${duration_is_estimated === 1 ? "~" : ""}${duration_ms} ms`
 
@@ -59,20 +59,20 @@ const renderNoCalls = (absence: Absence, pruned: Option.Option<string>, view: Vi
   const wasCalled = !("reason" in evidence && evidence.reason === "nothing recorded")
   const hint = scope.selection === AllProjects ? STATUS : "Look everywhere with --all-projects."
   return Option.isSome(pruned) && wasCalled
-    ? renderNone(`No single call is there ${scope.description}.`, pruned.value, view)
-    : renderAbsence(`No call is there ${scope.description}.`, hint, absence, view)
+    ? renderNone(`No calls are left ${scope.whereNone}.`, pruned.value, view)
+    : renderAbsence(`No calls ${scope.whereNone}.`, hint, absence, view)
 }
 
-export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, folder, ...output }) =>
+export const log = Command.make("log", { limit, project, json, utc }, ({ limit, project, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
-      const scope = yield* resolveScope(folder)
+      const scope = yield* resolveScope(project)
       const events = yield* UsageEvents
       const projects = yield* Projects
       const { prunedBefore } = yield* Retention
       const rows = yield* events.getNewest(scope.selection, limit)
       const before = yield* prunedBefore({ project: scope.selection })
-      // Others of their time may be pruned.
+      // Other calls of their time may be pruned.
       const isCut = rows.length < limit || rows.some((row) => isPruned(row, before))
       const pruned = isCut ? Option.map(before, describePruned) : Option.none()
       if (output.json && Option.isSome(pruned)) yield* Effect.logWarning(pruned.value)
@@ -90,4 +90,4 @@ export const log = Command.make("log", { limit, folder, json, utc }, ({ limit, f
             "\n",
           ),
   }),
-).pipe(described("The newest calls, newest first.", "tooltrail log --limit 50 --utc"))
+).pipe(described("The latest calls, newest first.", "tooltrail log --limit 50 --utc"))

@@ -4,20 +4,20 @@ import { counted } from "../../domain/text.ts"
 import { previewPrune, prune as pruneStore } from "../upkeep/prune.ts"
 import { answer } from "./answer.ts"
 import { described } from "./command.ts"
-import { json, windowFrom } from "./options.ts"
+import { ageAtLeast, json } from "./options.ts"
 
 const PAGE_KIB = 4
 
 const cannotGiveBack = (bytes: number) =>
-  `${Math.ceil(bytes / 1024)} KiB are unused in the store's file, which an older tooltrail made and which cannot give them back; \`tooltrail doctor --repair\` writes it anew.`
+  `${Math.ceil(bytes / 1024)} KiB in the store's file are unused, but an older tooltrail made the file and it cannot shrink; \`tooltrail doctor --repair\` rewrites it.`
 
-const olderThan = windowFrom(
+const olderThan = ageAtLeast(
   "older-than",
   { amount: 1, unit: "days" },
-  "Prune the calls before this: 180d, 26w. At least 1d.",
+  "Delete calls older than this: 180d, 26w. At least 1d.",
 )
 
-const dryRun = Options.boolean("dry-run").pipe(Options.withDescription("Only say what would be pruned."))
+const dryRun = Options.boolean("dry-run").pipe(Options.withDescription("Only show what would be deleted."))
 
 export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ olderThan, dryRun, json }) =>
   answer(
@@ -33,12 +33,10 @@ export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ older
       }),
       render: ({ before, events, freedPages, keptBytes }) => {
         const calls = `${counted(events, "call")} from before ${before} (UTC)`
-        if (dryRun && events > 0) return `Would prune ${calls}; their sums by day stay.`
-        const space = keptBytes > 0 ? cannotGiveBack(keptBytes) : `${freedPages * PAGE_KIB} KiB given back.`
+        if (dryRun && events > 0) return `Would prune ${calls}; their daily sums stay.`
+        const space = keptBytes > 0 ? cannotGiveBack(keptBytes) : `Freed ${freedPages * PAGE_KIB} KiB.`
         return [
-          events > 0
-            ? `Pruned ${calls}; their sums by day stay.`
-            : `There is no single call from before ${before} (UTC).`,
+          events > 0 ? `Pruned ${calls}; their daily sums stay.` : `No calls from before ${before} (UTC).`,
           ...(events > 0 || freedPages > 0 || keptBytes > 0 ? [space] : []),
         ].join(" ")
       },
@@ -46,7 +44,7 @@ export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ older
   ),
 ).pipe(
   described(
-    "Takes single calls out of the store once they are old, and keeps their sums by day for the trend.",
+    "Deletes old calls from the store, and keeps their daily sums for `tooltrail trend`.",
     "tooltrail prune --older-than 180d --dry-run",
   ),
 )

@@ -27,13 +27,13 @@ import {
   rowToJson,
 } from "./render/usage.ts"
 
-const id = argument("id", "The session's id; the newest session where it is left out.").pipe(Args.optional)
+const id = argument("id", "The session's id. Default: the newest session.").pipe(Args.optional)
 
-/** How many runs of one tool are shown of the beginning, and of the end. */
+/** How many runs are shown from the beginning, and from the end. */
 const RUNS_SHOWN = 5
 const RUN_WIDTH = 24
 
-/** How many tools are shown; the whole is to fit on one screen. */
+/** How many tools are shown: the answer should fit on one screen. */
 const TOOLS_SHOWN = 12
 
 const inBrief = (order: ReadonlyArray<Run>, { glyphs }: View): ReadonlyArray<string> => {
@@ -60,7 +60,7 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         chosen,
         report,
         projects: yield* projects.getAll,
-        // Of a session with a name it is known whether it is pruned.
+        // For a named session, the report itself fails if it is pruned.
         pruned: Option.isNone(chosen)
           ? Option.map(yield* prunedBefore({ project: AllProjects }), describePruned)
           : Option.none(),
@@ -83,12 +83,12 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
       }))
     },
     render: ({ chosen, report, pruned, projects, absence }, view) => {
-      if (Option.isSome(pruned)) return renderNone("No single call with a session is there.", pruned.value, view)
+      if (Option.isSome(pruned)) return renderNone("No calls with a session are left.", pruned.value, view)
       if (Option.isSome(absence)) {
         return renderAbsence(
           Option.match(chosen, {
-            onNone: () => "No call with a session is recorded.",
-            onSome: (session) => `No calls of the session ${session}.`,
+            onNone: () => "No calls with a session are recorded.",
+            onSome: (session) => `No calls in the session ${session}.`,
           }),
           "`tooltrail log --all-projects --json` shows the newest calls with their sessions.",
           absence.value,
@@ -112,7 +112,7 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
             {
               label: "Time",
               parts: [
-                `${view.time(span.from)} to ${view.time(span.until)}`,
+                [...new Set([span.from, span.until].map(view.time))].join(" to "),
                 ...(millis > 0 ? [duration(millis, view.glyphs)] : []),
               ],
             },
@@ -127,14 +127,14 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
         ...(rows.length > TOOLS_SHOWN ? ["", `${rows.length - TOOLS_SHOWN} more; --json shows all.`] : []),
         ...Option.toArray(prunedBefore).flatMap((day) => [
           "",
-          paragraph(`Its calls from before ${day} are pruned, and not among these.`, view),
+          paragraph(`Its calls before ${day} are pruned and not shown.`, view),
         ]),
       ].join("\n")
     },
   }),
 ).pipe(
   described(
-    "What one session used, from when to when, in which order, and what failed.",
+    "What one session used, when, in which order, and what failed.",
     "tooltrail session 8bbcceab-0b3e-4e24-98c9-ec146b1ca8c6",
   ),
 )

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { lastUse } from "../../domain/lastUse.ts"
 import { AllProjects } from "../../domain/Project.ts"
-import { format } from "../../domain/TimeWindow.ts"
+import { during } from "../../domain/TimeWindow.ts"
 import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import { counted } from "../../domain/text.ts"
 import type { NeighbourCount } from "../../domain/UsageReport.ts"
@@ -12,16 +12,16 @@ import { Retention } from "../../services/Retention.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./command.ts"
-import { argument, folder, json, since, utc } from "./options.ts"
+import { argument, json, project, since, utc } from "./options.ts"
 import { type Absence, gatherAbsence, renderAbsence } from "./render/evidence.ts"
 import { renderDetails } from "./render/text.ts"
 import { countsToJson, describeWindow, namedCounts, projectNames, renderUsage, rowToJson } from "./render/usage.ts"
 
 const name = argument("name", "The tool's name as the agent calls it.")
 
-/** What is next to a tool, or what is there where no call is. */
-const named = (neighbours: ReadonlyArray<NeighbourCount>, whereNone: string) =>
-  namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? whereNone, usage_count })))
+/** What was called next to a tool, or what is there instead of a call. */
+const named = (neighbours: ReadonlyArray<NeighbourCount>, ifNone: string) =>
+  namedCounts(neighbours.map(({ key, usage_count }) => ({ key: key ?? ifNone, usage_count })))
 
 interface ToolAbsence extends Absence {
   /** The day before which calls are pruned. */
@@ -32,28 +32,28 @@ interface ToolAbsence extends Absence {
 const whatIsKnown = (name: string, { scope, coverage, registry, pruned }: ToolAbsence, view: View): string => {
   const missing = coverage.missing_tools.find(({ tool_name }) => tool_name === name)
   if (missing !== undefined) {
-    return `Transcripts show ${counted(missing.calls, "call")} of it; \`tooltrail reconcile\` records what is missing.`
+    return `Transcripts show ${counted(missing.calls, "call")} to it that ${missing.calls === 1 ? "is" : "are"} not recorded; \`tooltrail reconcile\` adds them.`
   }
   const rows = registry.filter((row) => row.name === name)
   const isHere = (row: ToolRegistryRow) => scope.selection === AllProjects || row.project_hash === scope.selection
   const lastHere = lastUse(rows.filter(isHere))
   if (Option.isSome(lastHere)) {
-    const last = `It was called last ${view.time(lastHere.value)}`
+    const last = `It was last called ${view.time(lastHere.value)}`
     const trend = `tooltrail trend ${name}${scope.selection === AllProjects ? " --all-projects" : ""} --since 20y`
     return Option.exists(pruned, (day) => lastHere.value < day)
-      ? `${last}, and calls of that time are pruned; \`${trend}\` shows the months.`
+      ? `${last}, but calls that old are pruned; \`${trend}\` shows its calls by month.`
       : `${last}; look further back with --since.`
   }
   return Option.match(lastUse(rows), {
-    onNone: () => "`tooltrail tools --all-projects` lists the names of all tools that were ever called.",
-    onSome: (last) => `It was called in another project, last ${view.time(last)}; look everywhere with --all-projects.`,
+    onNone: () => "`tooltrail tools --all-projects` lists all known tools.",
+    onSome: (last) => `It was last called ${view.time(last)}, in another project; look everywhere with --all-projects.`,
   })
 }
 
-export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ name, since, folder, ...output }) =>
+export const tool = Command.make("tool", { name, since, project, json, utc }, ({ name, since, project, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
-      const scope = yield* resolveScope(folder)
+      const scope = yield* resolveScope(project)
       const reports = yield* UsageReports
       const projects = yield* Projects
       const { prunedBefore } = yield* Retention
@@ -85,10 +85,9 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
       }
     },
     render: ({ scope, report, projects, absence }, view) => {
-      const period = `in the last ${format(since)} ${scope.description}`
       if (Option.isSome(absence)) {
         return renderAbsence(
-          `No calls of ${name} ${period}.`,
+          `No calls to ${name} ${during(since)} ${scope.whereNone}.`,
           whatIsKnown(name, absence.value, view),
           absence.value,
           view,
@@ -99,8 +98,8 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
         renderDetails(
           [
             { label: "Tool", parts: [name] },
-            { label: "Calls", parts: describeWindow(row, period, since, view) },
-            { label: "Days", parts: [`${counted(days, "day")} of UTC`] },
+            { label: "Calls", parts: describeWindow(row, { window: since, scope }, view) },
+            { label: "Active", parts: [`on ${counted(days, "day")} (UTC)`] },
             {
               label: "Projects",
               parts: scope.selection === AllProjects ? namedCounts(where.projects, projectNames(projects)) : [],
@@ -119,7 +118,7 @@ export const tool = Command.make("tool", { name, since, folder, json, utc }, ({ 
   }),
 ).pipe(
   described(
-    "How one tool was used lately: how often and how well, what was called before and after it, and where.",
+    "How one tool was used: how often, how reliably and where, and what was called before and after it.",
     "tooltrail tool Bash --since 24h",
   ),
 )

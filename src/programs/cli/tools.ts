@@ -6,14 +6,14 @@ import { Projects } from "../../services/Projects.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { answer, resolveScope } from "./answer.ts"
 import { described } from "./command.ts"
-import { folder, json, utc } from "./options.ts"
+import { json, project, utc } from "./options.ts"
 import { renderTable } from "./render/table.ts"
 import { renderNone } from "./render/usage.ts"
 
-export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...output }) =>
+export const tools = Command.make("tools", { project, json, utc }, ({ project, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
-      const scope = yield* resolveScope(folder)
+      const scope = yield* resolveScope(project)
       const registry = yield* ToolRegistry
       const projects = yield* Projects
       return {
@@ -48,12 +48,12 @@ export const tools = Command.make("tools", { folder, json, utc }, ({ folder, ...
             rows,
             view,
           )
-        : renderNone(`No tool is known ${scope.description}.`, "Look everywhere with --all-projects.", view)
+        : renderNone(`No tools are known ${scope.whereNone}.`, "Look everywhere with --all-projects.", view)
     },
   }),
 ).pipe(
   described(
-    "The tools that are known in a project: global ones, its own, and plugins'. A tool that was not called here is known from another project; --json shows its row there.",
+    "The tools available in a project: global tools, its own, and those of plugins. A tool with 0 calls is known from another project.",
     "tooltrail tools --all-projects",
   ),
 )

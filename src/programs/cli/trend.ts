@@ -4,13 +4,13 @@ import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { AllProjects } from "../../domain/Project.ts"
-import { format } from "../../domain/TimeWindow.ts"
+import { during } from "../../domain/TimeWindow.ts"
 import { type TrendPoint, TrendUnit } from "../../domain/Trend.ts"
 import { counted } from "../../domain/text.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./command.ts"
-import { argument, folder, json, sinceOr } from "./options.ts"
+import { argument, json, project, sinceOr } from "./options.ts"
 import { bar, percent } from "./render/charts.ts"
 import { gatherAbsence, renderAbsence } from "./render/evidence.ts"
 import { renderTable } from "./render/table.ts"
@@ -23,11 +23,11 @@ const NARROWEST_BAR = 10
 const BESIDE = 30
 
 const by = Options.choice("by", TrendUnit.literals).pipe(
-  Options.withDescription("What to count together: days, weeks (from Monday) or months, in UTC. Default: month."),
+  Options.withDescription("Count by day, week (from Monday) or month, in UTC. Default: month."),
   Options.withDefault("month" as const),
 )
 
-const name = argument("name", "The tool; all tools where it is left out.").pipe(Args.optional)
+const name = argument("name", "The tool. Default: all tools.").pipe(Args.optional)
 
 const renderTrend = (points: ReadonlyArray<TrendPoint>, unit: TrendUnit, view: View): string => {
   const most = Math.max(...points.map((point) => point.usage_count))
@@ -54,13 +54,13 @@ const renderTrend = (points: ReadonlyArray<TrendPoint>, unit: TrendUnit, view: V
 
 export const trend = Command.make(
   "trend",
-  { name, since: sinceOr("1y"), by, folder, json },
-  ({ name, since, by, folder, json }) =>
+  { name, since: sinceOr("1y"), by, project, json },
+  ({ name, since, by, project, json }) =>
     answer(
       { json },
       {
         ask: Effect.gen(function* () {
-          const scope = yield* resolveScope(folder)
+          const scope = yield* resolveScope(project)
           const reports = yield* UsageReports
           const points = yield* reports.getTrend({ tool: name, project: scope.selection, window: since, unit: by })
           const isUnknown = points.length === 0 && !json
@@ -72,18 +72,17 @@ export const trend = Command.make(
         }),
         toJson: (answer) => answer?.points ?? [],
         render: ({ scope, points, absence }, view) => {
-          const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` of ${tool}` })
-          const period = `in the last ${format(since)} ${scope.description}`
+          const what = Option.match(name, { onNone: () => "", onSome: (tool) => ` to ${tool}` })
           if (Option.isSome(absence)) {
             const hint =
               scope.selection === AllProjects
                 ? "Look further back with --since."
                 : "Look everywhere with --all-projects."
-            return renderAbsence(`No calls${what} ${period}.`, hint, absence.value, view)
+            return renderAbsence(`No calls${what} ${during(since)} ${scope.whereNone}.`, hint, absence.value, view)
           }
           const calls = points.reduce((sum, point) => sum + point.usage_count, 0)
-          // A window may begin in the middle of the first.
-          const whole = `since ${points[0]?.from} (UTC) ${scope.description}`
+          // The first day, week or month is shown whole, even if the window begins within it.
+          const whole = `since ${points[0]?.from} (UTC) ${scope.where}`
           return [
             sentence([`${counted(calls, "call")}${what} ${whole}`], view),
             "",

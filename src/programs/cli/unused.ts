@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { COVERAGE_NEEDED, type Evidence, type KnownCoverage } from "../../domain/Evidence.ts"
 import { findUnused, type Unused } from "../../domain/findUnused.ts"
-import { format } from "../../domain/TimeWindow.ts"
+import { during } from "../../domain/TimeWindow.ts"
 import { counted } from "../../domain/text.ts"
 import { gatherEvidence } from "../history/evidence.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./command.ts"
-import { folder, json, sinceOr, utc } from "./options.ts"
+import { json, project, sinceOr, utc } from "./options.ts"
 import { explainEvidence } from "./render/evidence.ts"
 import { renderTable } from "./render/table.ts"
 import { paragraph } from "./render/text.ts"
@@ -46,7 +46,7 @@ const coverageOf = (evidence: Evidence): KnownCoverage | null => {
   return "coverage" in evidence ? evidence.coverage : null
 }
 
-/** One shape, whatever the verdict; without enough evidence nothing is called unused. */
+/** One shape for every verdict. Without enough evidence no tool is called unused. */
 const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyArray<Unused>) => ({
   verdict: evidence.verdict,
   reason: evidence.verdict === "enough" ? null : evidence.reason,
@@ -61,12 +61,12 @@ const toJson = (evidence: Evidence, windowStart: string | null, rows: ReadonlyAr
 
 const nothingRecorded: Evidence = { verdict: "not enough", reason: "nothing recorded" }
 
-export const unused = Command.make("unused", { since, folder, json, utc }, ({ since, folder, ...output }) =>
+export const unused = Command.make("unused", { since, project, json, utc }, ({ since, project, ...output }) =>
   answer(output, {
     ask: Effect.gen(function* () {
-      const scope = yield* resolveScope(folder)
+      const scope = yield* resolveScope(project)
       const { windowStart, evidence, coverage, registry } = yield* gatherEvidence(scope.selection, since)
-      // What is not recorded yet was called all the same.
+      // A call that only a transcript shows is a call.
       const missing = new Set(coverage.missing_tools.map(({ tool_name }) => tool_name))
       return { scope, windowStart, evidence, rows: findUnused(registry, scope.selection, windowStart, missing) }
     }),
@@ -75,13 +75,12 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
         ? toJson(nothingRecorded, null, [])
         : toJson(answer.evidence, answer.windowStart, answer.rows),
     render: ({ scope, evidence, rows }, view) => {
-      const period = `in the last ${format(since)} ${scope.description}`
-      const [what, hint] = explainEvidence(evidence, { period: format(since), scope, time: view.time })
+      const [what, hint] = explainEvidence(evidence, { window: since, scope, time: view.time })
       if (evidence.verdict === "not enough") return renderNone(what, hint, view)
       return rows.length === 0
-        ? renderNone(`Every known tool was called ${period}.`, what, view)
+        ? renderNone(`Every known tool was called ${during(since)} ${scope.where}.`, what, view)
         : [
-            paragraph(`Known, but not called ${period}:`, view),
+            paragraph(`Not called ${during(since)} ${scope.whereNone}:`, view),
             "",
             renderUnused(rows, view),
             "",
@@ -91,7 +90,7 @@ export const unused = Command.make("unused", { since, folder, json, utc }, ({ si
   }),
 ).pipe(
   described(
-    "Tools that are known but were not called lately; MCP servers first, because they cost context in every session.",
+    "Known tools that were not called lately. MCP servers come first, because each costs context in every session.",
     "tooltrail unused --since 30d",
   ),
 )

@@ -10,10 +10,10 @@ import type { Recorder } from "./recorder.ts"
 
 export class BodyTooLarge extends Data.TaggedError("BodyTooLarge")<{ readonly limitBytes: number }> {}
 
-/** The client went away before its request was whole. */
+/** The client went away before its request was complete. */
 export class BodyCutOff extends Data.TaggedError("BodyCutOff") {}
 
-/** A client that is still sending reads no answer, so the rest is read and dropped for this long. */
+/** A client reads the answer only when it has sent everything, so the rest is read and dropped for this long. */
 const LINGER_MILLIS = 2000
 
 const dropRest = (request: IncomingMessage) => {
@@ -23,7 +23,7 @@ const dropRest = (request: IncomingMessage) => {
   }, LINGER_MILLIS).unref()
 }
 
-/** The whole body of a request. Of one that is longer than `limitBytes`, nothing is kept. */
+/** The whole body of a request. Nothing is kept of one that is larger than `limitBytes`. */
 export const readBody = (
   request: IncomingMessage,
   limitBytes: number,
@@ -81,7 +81,7 @@ const takeCall = (request: IncomingMessage, recorder: Recorder): Effect.Effect<A
   Effect.gen(function* () {
     const bytes = yield* readBody(request, LARGEST_BODY_BYTES)
     if (!isUtf8(bytes)) yield* Effect.logWarning("the payload is not UTF-8")
-    // The server's own environment says nothing of its clients.
+    // The server's own environment says nothing about its clients.
     const event = yield* receiveFrom(bytes.toString("utf8"), {})
     if (event._tag === "SessionBoundary") yield* startReconcile
     if (event._tag !== "ToolUsed") return accepted
@@ -89,7 +89,7 @@ const takeCall = (request: IncomingMessage, recorder: Recorder): Effect.Effect<A
     return outcome === "lost" ? refuse(503, "neither the store nor the spool can be written") : accepted
   }).pipe(
     Effect.catchTags({
-      BodyTooLarge: ({ limitBytes }) => Effect.succeed(refuse(413, `the body is longer than ${limitBytes} bytes`)),
+      BodyTooLarge: ({ limitBytes }) => Effect.succeed(refuse(413, `the body is larger than ${limitBytes} bytes`)),
       BodyCutOff: () => Effect.succeed(refuse(400, "the body is cut off")),
       UndecodablePayload: ({ message }) => Effect.as(Effect.logWarning(message), refuse(400, message)),
     }),
@@ -102,8 +102,8 @@ export interface HookAppOptions {
 }
 
 /**
- * `POST /hook` records the call that the body tells of, `GET /health` says that the server is alive. Only for those who know
- * the token, and who mean this machine: a name that was made to point here (DNS rebinding) stands in the Host header.
+ * `POST /hook` records the call in the body, `GET /health` says that the server is alive. Both need the token and a Host
+ * header that names this machine: another name may have been made to point here (DNS rebinding).
  */
 export const makeHookApp = ({ port, token, recorder }: HookAppOptions) => {
   const tokenBytes = Buffer.from(token)
@@ -135,12 +135,12 @@ export const makeHookApp = ({ port, token, recorder }: HookAppOptions) => {
     }
     const path = (request.url ?? "").split("?")[0] ?? ""
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-    if (route === undefined) return Effect.succeed(refuse(404, "there are /hook and /health only"))
+    if (route === undefined) return Effect.succeed(refuse(404, "only /hook and /health exist"))
     if (request.method !== route.method) {
-      return Effect.succeed(refuse(405, `${path} takes ${route.method} only`, { allow: route.method }))
+      return Effect.succeed(refuse(405, `${path} only takes ${route.method}`, { allow: route.method }))
     }
     return Effect.catchAllCause(route.answer(request), (cause) =>
-      Effect.as(Effect.logError("a request failed", cause), refuse(500, "the server failed; its log says how")),
+      Effect.as(Effect.logError("a request failed", cause), refuse(500, "the server failed; see its log")),
     )
   }
 }

@@ -12,7 +12,7 @@ export class CannotServe extends Data.TaggedError("CannotServe")<{ readonly mess
 
 const HOST = "127.0.0.1"
 
-/** Clients reuse a connection after a pause, and lose a call where it is closed at that moment. */
+/** Clients reuse a connection after a pause, and lose a call if it is closed at that moment. */
 const KEEP_ALIVE_MILLIS = 75_000
 const REQUEST_MILLIS = 30_000
 
@@ -34,11 +34,11 @@ const start = (server: Server, port: number): Effect.Effect<number, CannotServe>
     })
   })
 
-/** Accepts nobody any more, and ends when all that was accepted is answered. */
+/** Accepts no new connection, and ends when all requests are answered. */
 const stop = (server: Server): Effect.Effect<void> =>
   Effect.gen(function* () {
     const closed = yield* Effect.fork(
-      // An HTTP server's own close would at once drop the connections that look idle.
+      // An HTTP server's own close drops connections that look idle at once.
       Effect.async<void>((resume) => {
         NetServer.prototype.close.call(server, () => resume(Effect.void))
       }),
@@ -54,8 +54,8 @@ const stop = (server: Server): Effect.Effect<void> =>
   })
 
 /**
- * Serves on the loopback address until the scope closes. Returns the port, which is of the system's choice for port 0. It is
- * node:http without a layer between, which would cost a quarter of a millisecond a request.
+ * Serves on the loopback address until the scope closes. Returns the port: the system chooses one for port 0. It is
+ * plain node:http, because a layer between would cost a quarter of a millisecond a request.
  */
 export const listen = <R>(
   requestedPort: number,
@@ -63,7 +63,7 @@ export const listen = <R>(
 ): Effect.Effect<number, CannotServe, Scope.Scope | R> =>
   Effect.gen(function* () {
     const runFork = Runtime.runFork(yield* Effect.runtime<R>())
-    // The other commands must not wait for its modules.
+    // The other commands must not wait for this module.
     const { createServer } = yield* Effect.promise(() => import("node:http"))
     const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MILLIS, requestTimeout: REQUEST_MILLIS })
     const running = new Set<Fiber.RuntimeFiber<void>>()

@@ -12,11 +12,11 @@ import { makeServedStore } from "./servedStore.ts"
 
 const MAINTENANCE_INTERVAL = "1 second"
 
-/** Clients wait for a batch to end. */
+/** Small, because clients wait for a batch to end. */
 const DRAIN_BATCH = 25
 
 export interface Recorder {
-  /** Ends when the call is committed, or is in the spool; where neither can be, it is `lost`, which is logged. */
+  /** Ends when the call is committed or spooled. If neither works it is `lost`, which is logged. */
   readonly record: (use: ToolUse) => Effect.Effect<RecordOutcome | "spooled" | "lost">
   readonly isStoreAvailable: Effect.Effect<boolean>
 }
@@ -26,8 +26,8 @@ const fromDefect = (cause: unknown) =>
 
 /**
  * Records calls in a store that stays open, one at a time: there is one connection, and no call may get into a transaction
- * of the drain. While the store is unavailable calls go to the spool; once a second it is tried again, and what is in the
- * spool is stored, whoever put it there.
+ * of the drain. While the store is unavailable, calls go to the spool. Once a second the store is tried again and the spool
+ * is drained, whoever filled it.
  */
 export const makeRecorder: Effect.Effect<Recorder, never, Home | Spool | Scope.Scope> = Effect.gen(function* () {
   const spool = yield* Effect.context<Spool>()
@@ -54,7 +54,7 @@ export const makeRecorder: Effect.Effect<Recorder, never, Home | Spool | Scope.S
     Effect.uninterruptible,
   )
 
-  // Between two batches those who wait get their turn.
+  // Waiting calls get their turn between two batches.
   const drain = Effect.iterate(DRAIN_BATCH, {
     while: (stored) => stored > 0,
     body: () => Effect.delay(drainBatch, "1 millis"),
@@ -76,7 +76,7 @@ export const makeRecorder: Effect.Effect<Recorder, never, Home | Spool | Scope.S
   )
 
   yield* inTurn(store.use(Effect.void)).pipe(
-    Effect.catchAll((error) => Effect.logWarning(`${error.message}; calls are kept in the spool until it is usable`)),
+    Effect.catchAll((error) => Effect.logWarning(`${error.message}; calls wait in the spool until it is usable`)),
   )
   yield* maintain.pipe(Effect.repeat(Schedule.spaced(MAINTENANCE_INTERVAL)), Effect.forkScoped)
 

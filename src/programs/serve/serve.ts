@@ -22,7 +22,7 @@ const serving = (port: number) =>
     yield* holdHomeLock("serve").pipe(
       Effect.catchTag(
         "LockHeld",
-        () => new CannotServe({ message: `tooltrail serve is running already for ${home.directory}` }),
+        () => new CannotServe({ message: `tooltrail serve is already running for ${home.directory}` }),
       ),
     )
     const token = yield* tokenFile(tokenPath(home))
@@ -32,11 +32,11 @@ const serving = (port: number) =>
     return yield* Effect.never
   })
 
-/** Records what agents post, until it is interrupted. Port 0 stands for one of the system's choice. */
+/** Records what agents post, until it is interrupted. Port 0 means any free one. */
 export const serve = (port: number): Effect.Effect<never, CannotServe | PersistenceError> =>
   serving(port).pipe(
     Effect.scoped,
     Effect.provide(Layer.provideMerge(Resolver, HookEnvironment)),
-    // Nobody collects the spans, and they are a large part of a call's cost.
+    // Nobody collects the spans, and they are a large part of what a call costs.
     Effect.withTracerEnabled(false),
   )

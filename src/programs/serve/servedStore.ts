@@ -11,10 +11,10 @@ import { Home } from "../../services/Home.ts"
 import { Projects } from "../../services/Projects.ts"
 import { DrainLedger } from "../../services/Transaction.ts"
 
-/** All clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
+/** Short, because all clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
 const BUSY_TIMEOUT_MILLIS = 250
 
-/** All clients wait for a checkpoint as well. 1.6 MB. */
+/** 1.6 MB: all clients wait for a checkpoint, too. */
 const CHECKPOINT_PAGES = 400
 
 interface OpenStore {
@@ -26,20 +26,20 @@ interface OpenStore {
 
 type State =
   | OpenStore
-  /** Whoever needs it next opens it. */
+  /** The next use opens it. */
   | { readonly _tag: "Closed" }
-  /** Nobody is kept waiting for it until `reopen` finds it usable. */
+  /** Every use fails at once until `reopen` finds it usable. */
   | { readonly _tag: "Unavailable"; readonly error: PersistenceError }
 
 /** The store of a long-lived process. Its effects must not overlap. */
 export interface ServedStore {
-  /** Runs with the store. What it fails with does not change the store's state. */
+  /** Runs with the store. A failure of the effect does not change the store's state. */
   readonly use: <A, E>(effect: Effect.Effect<A, E, RecordingStore>) => Effect.Effect<A, E | PersistenceError>
-  /** Has the store opened anew by the next who uses it: the SQL client remembers failed statements for ten minutes. */
+  /** Makes the next use open the store again: the SQL client remembers failed statements for ten minutes. */
   readonly renew: Effect.Effect<void>
-  /** Lets every `use` fail with this error from now on. */
+  /** Makes every `use` fail with this error from now on. */
   readonly giveUp: (error: PersistenceError) => Effect.Effect<void>
-  /** Opens a store that was given up. True where it is usable again by that. */
+  /** Opens a store that was given up. True if it is usable again. */
   readonly reopen: Effect.Effect<boolean>
   readonly isAvailable: Effect.Effect<boolean>
 }
@@ -48,14 +48,17 @@ const isSameFile = (a: Stats | undefined, b: Stats | undefined) => a?.ino === b?
 
 const canWrite = Effect.flatMap(DrainLedger, (ledger) => ledger.atomically(Effect.void))
 
-/** More projects than this are not remembered to be remembered. */
+/** When more are kept than this, all are dropped. */
 const MOST_PROJECTS = 1000
 
 /**
- * A project that was seen in this second already needs no statement. Those who record only log what goes wrong with a
- * project, so that it is noted here.
+ * Skips the statement for a project that was already seen in this second. Callers only log a failure here, so `onFailure`
+ * reports it.
  */
-const thrifty = (projects: Context.Tag.Service<Projects>, onFailure: () => void): Context.Tag.Service<Projects> => {
+const skipUnchangedProjects = (
+  projects: Context.Tag.Service<Projects>,
+  onFailure: () => void,
+): Context.Tag.Service<Projects> => {
   const lastSeen = new Map<string, Timestamp>()
   return {
     ...projects,
@@ -120,7 +123,7 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
       services: Context.add(
         services,
         Projects,
-        thrifty(Context.get(services, Projects), () => {
+        skipUnchangedProjects(Context.get(services, Projects), () => {
           isStale = true
         }),
       ),
@@ -131,7 +134,7 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
     return opened
   }).pipe(Effect.tapError((error) => leave({ _tag: "Unavailable", error })))
 
-  /** What is written to a store that was replaced, as by a restore, nobody finds again. */
+  /** A restore may have replaced the file. Whatever is then written to the old one is lost. */
   const isCurrent = ({ file }: OpenStore) => !isStale && isSameFile(lookAtFile(), file)
 
   const opened: Effect.Effect<OpenStore, PersistenceError> = Effect.suspend(() => {

@@ -1,30 +1,30 @@
-import type { Project } from "../../../domain/Project.ts"
+import { AllProjects, type Project } from "../../../domain/Project.ts"
 import { ofDay, type ReportSpan, steps } from "../../../domain/ReportSpan.ts"
-import { format, type TimeWindow } from "../../../domain/TimeWindow.ts"
+import { during, previous, type TimeWindow } from "../../../domain/TimeWindow.ts"
 import { counted } from "../../../domain/text.ts"
 import type { ReportDimension } from "../../../domain/Usage.ts"
 import type { KeyCount, NeighbourCount, ReportRow, ReportTotal } from "../../../domain/UsageReport.ts"
-import type { View } from "../answer.ts"
+import type { Scope, View } from "../answer.ts"
 import { bar, change, duration, percent, sparkline } from "./charts.ts"
 import { type Column, renderTable } from "./table.ts"
 import { paragraph } from "./text.ts"
 
-/** A line from so many characters on is wide, and its charts are as well. */
+/** From so many characters on, a line has room for wider charts. */
 const WIDE = 120
 
 export interface UsageTableOptions {
   /** What the rows are, e.g. `TOOL`. */
   readonly title: string
   readonly span: ReportSpan
-  /** How a key is shown; as it is where this is left out. */
+  /** How a key is shown. Default: as it is. */
   readonly nameOf?: ((key: string) => string) | undefined
-  /** The rows are days, and their charts the hours of each. */
+  /** The rows are days, and each chart shows the hours of one. */
   readonly areDays?: boolean
-  /** There is one session, or one day, only. */
+  /** All calls are of one session. */
   readonly withoutSessions?: boolean
 }
 
-/** What people ask of each tool (or whatever `title` names). */
+/** A table of what people ask about each tool, or about what `title` names. */
 export const renderUsage = (rows: ReadonlyArray<ReportRow>, options: UsageTableOptions, view: View): string => {
   const { colors, glyphs } = view
   const [barWidth, sparkWidth] = view.width >= WIDE ? [10, 16] : [4, 8]
@@ -74,19 +74,20 @@ export const describeOutcome = (total: ReportTotal): ReadonlyArray<string> => [
   ...troubles(total),
 ]
 
-/** The same of a window, against the one before. `period` says which window, and of which project. */
+/** The same for a window, compared with the one before. */
 export const describeWindow = (
   total: ReportTotal,
-  period: string,
-  window: TimeWindow,
+  { window, scope }: { readonly window: TimeWindow; readonly scope: Scope },
   view: View,
 ): ReadonlyArray<string> => [
-  `${counted(total.usage_count, "call")} ${period}`,
+  ...(scope.selection === AllProjects
+    ? [`${counted(total.usage_count, "call")} ${during(window)}`, scope.where]
+    : [`${counted(total.usage_count, "call")} ${during(window)} ${scope.where}`]),
   counted(total.sessions, "session"),
   ...troubles(total),
   total.previous_count === null
-    ? `the ${format(window)} before are not wholly recorded`
-    : `${change(total.usage_count, total.previous_count, view.glyphs)} against the ${format(window)} before`,
+    ? `no full record of ${previous(window)} to compare with`
+    : `${change(total.usage_count, total.previous_count, view.glyphs)} against ${previous(window)}`,
   `last call ${view.time(total.last_used)}`,
 ]
 
@@ -99,15 +100,15 @@ export const namedCounts = (
   ...(counts.length > 5 ? [`${counts.length - 5} more`] : []),
 ]
 
-/** What a list of single calls leaves out. */
+/** What a list of calls leaves out. */
 export const describePruned = (before: string): string =>
-  `Single calls from before ${before} are pruned; \`tooltrail trend\` shows their sums by day.`
+  `Calls before ${before} are pruned; \`tooltrail trend\` still shows their daily sums.`
 
-/** An empty answer, said for a person. `hint` is what to try next. */
+/** An empty answer, with what to try next. */
 export const renderNone = (what: string, hint: string, view: View): string =>
   `${paragraph(what, view)}\n${paragraph(hint, view)}`
 
-/** How reports call the project of a hash: by its folder's name, where two share that by the path, else by the hash. */
+/** How reports name the project of a hash: by its folder's name, by its path if two share the name, or by the hash if it is unknown. */
 export const projectNames = (projects: ReadonlyMap<string, Project>): ((hash: string) => string) => {
   const roots = new Map<string, number>()
   for (const { name } of projects.values()) roots.set(name, (roots.get(name) ?? 0) + 1)
@@ -131,7 +132,7 @@ const keyOf = {
 
 type ProjectNames = ReadonlyMap<string, Project>
 
-/** A dimension's value under its own name; a project has its folder's name besides, or null where that is not known. */
+/** A value under its dimension's name. A project also gets its folder's name, or null if that is unknown. */
 const keyToJson = (dimension: ReportDimension, key: string | null, projects: ProjectNames) => ({
   [keyOf[dimension]]: key,
   ...(dimension === "project" && key !== null ? { project: projects.get(key)?.name ?? null } : {}),
