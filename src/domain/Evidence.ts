@@ -3,15 +3,14 @@ import type { Timestamp } from "./Timestamp.ts"
 import type { ToolUseSource } from "./ToolUse.ts"
 import type { TrendPoint } from "./Trend.ts"
 
-/** So many calls of one tool. */
 export interface ToolCount {
   readonly tool_name: string
   readonly calls: number
 }
 
-/** Which of the calls that transcripts show are recorded, and how that came about. */
+/** Which of the calls in transcripts are recorded, and how they were recorded. */
 export interface Coverage {
-  /** All of them; those without a result are none. */
+  /** All calls that have a result. */
   readonly calls: number
   /** Recorded by the hook when they happened. */
   readonly as_they_happened: number
@@ -20,7 +19,7 @@ export interface Coverage {
   /** Recorded, and pruned since. */
   readonly pruned: number
   readonly missing: number
-  /** The tools of the two kinds of calls that the hook did not record, most first. */
+  /** The tools of the calls that the hook did not record, most first. */
   readonly reconciled_tools: ReadonlyArray<ToolCount>
   readonly missing_tools: ReadonlyArray<ToolCount>
 }
@@ -33,16 +32,16 @@ const byTool = (toolNames: ReadonlyArray<string>): ReadonlyArray<ToolCount> => {
     .sort((a, b) => b.calls - a.calls || (a.tool_name < b.tool_name ? -1 : 1))
 }
 
-/** Where a recorded call came from, which nobody knows any more of one that is pruned. */
+/** Where a recorded call came from. Of a pruned call this is no longer known. */
 export type RecordedFrom = ToolUseSource | "pruned"
 
-/** A call that a transcript shows, and where it was recorded from; null where it was not. */
+/** A call in a transcript, and where it was recorded from; null if it is not recorded. */
 export interface ShownCall {
   readonly toolName: string
   readonly source: RecordedFrom | null
 }
 
-/** Tells the coverage of calls, each given once. Whatever is not from a transcript was recorded as it happened. */
+/** The coverage of calls, each given once. A call that did not come from a transcript was recorded as it happened. */
 export const coverageOf = (calls: ReadonlyArray<ShownCall>): Coverage => {
   const reconciled = calls.filter(({ source }) => source === "transcript").map(({ toolName }) => toolName)
   const pruned = calls.filter(({ source }) => source === "pruned").length
@@ -58,26 +57,26 @@ export const coverageOf = (calls: ReadonlyArray<ShownCall>): Coverage => {
   }
 }
 
-/** The share of the calls that is recorded, from 0 to 1; none where no transcript shows any. */
+/** The share of the calls that is recorded, from 0 to 1; null if there are no calls. */
 export const recordedShare = ({ calls, missing }: Coverage): number | null =>
   calls === 0 ? null : (calls - missing) / calls
 
-/** The least share of the calls that must be recorded for what is missing to count as not called. */
+/** If a smaller share of the calls is recorded, a tool without calls cannot be called unused. */
 export const COVERAGE_NEEDED = 0.95
 
-/** A hook that does not run for longer looks like a person who is away. */
+/** In a longer silence, a hook that did not run cannot be told from a person who was away. */
 const MOST_SILENT_DAYS = 7
 
-/** How much of what transcripts show of a window is recorded. */
+/** How many of a window's calls in transcripts are recorded. */
 export interface KnownCoverage {
   /** From 0 to 1. */
   readonly share: number
-  /** How many calls they show, and the first of them. */
+  /** How many calls transcripts show, and when the first one was. */
   readonly calls: number
   readonly from: Timestamp
 }
 
-/** Whole days without a call, the first and the last of them, `YYYY-MM-DD`. */
+/** Whole days without a call: how many, the first and the last (`YYYY-MM-DD`). */
 export interface Silence {
   readonly days: number
   readonly from: string
@@ -85,19 +84,19 @@ export interface Silence {
 }
 
 export interface Observation {
-  /** The first call that is recorded, in the project or in all. */
+  /** The first recorded call, in the project or in all. */
   readonly observedFrom: Option.Option<Timestamp>
-  /** The last one there. In a project without calls nobody knows whether a hook would have told of one. */
+  /** The last recorded call there. */
   readonly observedUntil: Option.Option<Timestamp>
-  /** The first second of the window that is judged. */
+  /** The first second of the window. */
   readonly windowStart: Timestamp
-  /** None where no transcript shows a call of the window. */
+  /** None if no transcript shows a call in the window. */
   readonly coverage: Option.Option<KnownCoverage>
   /** The calls of each day of the window, in all projects, days without calls included. */
   readonly days: ReadonlyArray<TrendPoint>
 }
 
-/** Whether something that is not recorded can be said not to have happened. */
+/** Whether what is not recorded can be said not to have happened. */
 export type Evidence =
   | { readonly verdict: "enough"; readonly observedFrom: Timestamp; readonly coverage: Option.Option<KnownCoverage> }
   | { readonly verdict: "not enough"; readonly reason: "nothing recorded" }
@@ -116,7 +115,7 @@ export type Evidence =
       readonly gap: Silence
     }
 
-/** The longest stretch of days without a call; of two alike, the first. */
+/** The longest stretch of days without a call; of two equal ones, the first. */
 const longestSilence = (days: ReadonlyArray<TrendPoint>): Silence | undefined => {
   let longest: Silence | undefined
   let current: Silence | undefined
@@ -130,18 +129,17 @@ const longestSilence = (days: ReadonlyArray<TrendPoint>): Silence | undefined =>
   return longest
 }
 
-/** A silence of more than a week, or of more than half the window, of which no transcript tells either. */
+/** A silence of more than a week, or of more than half the window, that no transcript covers. */
 const findGap = ({ days, coverage }: Observation): Silence | undefined => {
   const shownFrom = Option.map(coverage, ({ from }) => from)
-  const untold = days.filter(({ from: day }) => Option.isNone(shownFrom) || day < shownFrom.value.slice(0, 10))
-  const silence = longestSilence(untold)
+  const uncovered = days.filter(({ from: day }) => Option.isNone(shownFrom) || day < shownFrom.value.slice(0, 10))
+  const silence = longestSilence(uncovered)
   return silence !== undefined && silence.days > Math.min(MOST_SILENT_DAYS, days.length / 2) ? silence : undefined
 }
 
 /**
- * Enough: recorded since before the window began, and throughout it, and of the calls that transcripts show enough. Where
- * nothing is recorded for long, and no transcript shows a call from before, a hook that did not run looks like a person who
- * called nothing.
+ * Enough means: recording began before the window and went on through it, and enough of the calls in transcripts are
+ * recorded. A long silence without transcripts is not enough: perhaps the hook did not run.
  */
 export const judgeEvidence = (observation: Observation): Evidence => {
   const { windowStart, coverage } = observation

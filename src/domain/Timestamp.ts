@@ -8,8 +8,8 @@ export type Timestamp = string & Brand.Brand<"Timestamp">
 const pad = (number: number, length = 2) => String(number).padStart(length, "0")
 
 /**
- * The day of the Gregorian calendar, `YYYY-MM-DD`, from 0000-03-01 to 9999-12-31. A `Date` would say the same, and first
- * read the machine's time zone, which takes the hook a quarter of a millisecond.
+ * The day of the Gregorian calendar, `YYYY-MM-DD`, from 0000-03-01 to 9999-12-31. A `Date` would do the same, but
+ * first reads the machine's time zone, which takes the hook a quarter of a millisecond.
  * Source: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
  */
 const dayText = (daysSinceEpoch: number): string => {

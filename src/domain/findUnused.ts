@@ -9,7 +9,7 @@ export interface Unused {
   readonly type: ToolType
   readonly scope: ToolScope
   readonly server: string | null
-  /** The known tools of a whole server; of a tool, itself. */
+  /** The known tools of a whole server; for a tool, itself. */
   readonly tools: ReadonlyArray<string>
   /** Of all time. */
   readonly usage_count: number
@@ -17,7 +17,7 @@ export interface Unused {
 }
 
 interface Known extends Unused {
-  /** What all tools of one server have in common: the part of their names that stands for it. */
+  /** The part of a tool's name that names its server. */
   readonly segment: string | null
 }
 
@@ -53,7 +53,7 @@ const rank = (unused: Unused): number => {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** The tools in scope for a project, with their uses there. A use of no known project may have been in any, and so counts. */
+/** The tools in scope for a project, with their uses there. A use without a project may have been in any, so it counts. */
 const inScope = (registry: ReadonlyArray<ToolRegistryRow>, project: ProjectSelection): ReadonlyArray<Known> => {
   const isHere = (row: ToolRegistryRow) => project === AllProjects || row.project_hash === project
   const tools = new Map<string, Known>()
@@ -90,9 +90,9 @@ const asServer = (segment: string, tools: ReadonlyArray<Known>): Unused => {
 }
 
 /**
- * The tools in scope that were not called since `windowStart`, by the whole registry and by what else is known to have been
- * called: MCP servers first, then plugins', skills, the rest; among equals the never and the longest not used first, then by
- * name. A server is one entry where none of its tools was called.
+ * The tools in scope that were not called since `windowStart`, by the registry and by `alsoCalled`. The order: MCP servers,
+ * their single tools, plugins, skills, the rest; then never used first, longest unused first, by name. If none of a server's
+ * tools was called, the server is one entry.
  */
 export const findUnused = (
   registry: ReadonlyArray<ToolRegistryRow>,

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import { StderrLogger } from "../layers/files/StderrLogger.ts"
 import { runCommandLine } from "./cli/app.ts"
 
-// A reader that has seen enough, as in `tooltrail log | head`, is no error.
+// It is no error if the reader has seen enough, as in `tooltrail log | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
 
 runCommandLine(process.argv).pipe(
@@ -23,7 +23,7 @@ runCommandLine(process.argv).pipe(
   NodeRuntime.runMain({
     disablePrettyLogger: true,
     disableErrorReporting: true,
-    // A signal ends a server well, and a command that says so not.
+    // A server that ends by a signal ends well; a command that was interrupted sets its own exit code.
     teardown: (exit, onExit) => defaultTeardown(exit, (code) => onExit(code || Number(process.exitCode ?? 0))),
   }),
 )

@@ -149,7 +149,7 @@ const findKnown = (given: string, known: ReadonlyArray<Project>): Effect.Effect<
   return new UnknownProject({ message: `--project: ${given} is neither a folder nor a known project; ${hint}` })
 }
 
-/** Finds the project of a folder, or of this name; none stands for all projects. */
+/** Finds the project of a folder or of a name; without one, the scope is all projects. */
 export const resolveScope = Effect.fn("resolveScope")(function* (
   given: Option.Option<string>,
 ): Effect.fn.Return<Scope, PersistenceError | UnknownProject, ProjectResolver | Projects> {

@@ -25,7 +25,7 @@ export const unicode: Glyphs = {
   arrow: "→",
 }
 
-/** For what shows nothing else. */
+/** For terminals that show only ASCII. */
 export const ascii: Glyphs = {
   bar: ["#"],
   spark: [".", ":", "-", "=", "+", "*", "#", "@"],
@@ -37,7 +37,7 @@ export const ascii: Glyphs = {
   arrow: ">",
 }
 
-/** A bar for a part of 1, filled up with spaces; whatever is more than nothing shows. */
+/** A bar for a share from 0 to 1, padded with spaces. Any share above 0 shows. */
 export const bar = (part: number, width: number, { bar: levels }: Glyphs): string => {
   const filled = part > 0 ? Math.max(1, Math.round(Math.min(1, part) * width * levels.length)) : 0
   const rest = filled % levels.length
@@ -46,13 +46,13 @@ export const bar = (part: number, width: number, { bar: levels }: Glyphs): strin
   )
 }
 
-/** One character a value, the highest as high as can be; nothing is blank, and whatever is more shows. */
+/** One character for each value, scaled to the highest. 0 is blank, and any value above 0 shows. */
 export const sparkline = (values: ReadonlyArray<number>, { spark: levels }: Glyphs): string => {
   const highest = Math.max(...values)
   return values.map((value) => (value > 0 ? levels[Math.ceil((value / highest) * levels.length) - 1] : " ")).join("")
 }
 
-/** `45%`. Never 0% of something, nor 100% of less than all. */
+/** `45%`. Only nothing is 0%, and only all is 100%. */
 export const percent = (part: number, whole: number): string => {
   if (part === 0) return "0%"
   if (part === whole) return "100%"
@@ -60,7 +60,7 @@ export const percent = (part: number, whole: number): string => {
   return rounded < 1 ? "<1%" : `${Math.min(99, rounded)}%`
 }
 
-/** `▲ 12%`, `▼ 3%`, `▲ 12×` from tenfold on, `=`; `new` where there was nothing before. Without a count before, `–`. */
+/** `▲ 12%`, `▼ 3%`, `▲ 12×` from tenfold on, `=`; `new` if there was nothing before; `–` if the count before is unknown. */
 export const change = (now: number, before: number | null, { up, down, none, times }: Glyphs): string => {
   if (before === null || (before === 0 && now === 0)) return none
   if (before === 0) return "new"

@@ -9,7 +9,7 @@ const CONTEXT_LINES = 3
 /** A diff may end up in a log or a ticket. */
 const withoutTokens = (content: string) => content.replace(/Bearer [0-9a-f]{64}/g, "Bearer …")
 
-/** An edit as a unified diff, without tokens; empty where nothing changes. */
+/** An edit as a unified diff, without tokens; empty if nothing changes. */
 export const settingsDiff = ({ file, before, after }: SettingsEdit): string => {
   const [old, young] = [before, after].map((content) => withoutTokens(Option.getOrElse(content, () => "")))
   if (old === young && Option.isSome(before) === Option.isSome(after)) return ""

@@ -10,11 +10,11 @@ export interface Column<Row> {
   readonly value: (row: Row) => string
   /** Colours the value, which is safe for the terminal by then. */
   readonly paint?: (text: string, row: Row) => string
-  /** Cut where the table is wider than a line, but not below so many characters. */
+  /** May be cut to this many characters if the table is wider than a line. */
   readonly atLeast?: number
-  /** Left out where the table is wider than a line, before anything is cut. */
+  /** Left out first if the table is wider than a line, before anything is cut. */
   readonly optional?: boolean
-  /** Left out where cutting is not enough, the column of the lowest number first. */
+  /** Left out if cutting is not enough, lowest number first. */
   readonly dispensable?: number | undefined
 }
 

@@ -10,7 +10,7 @@ import { ascii, type Glyphs, unicode } from "./charts.ts"
 export interface OutputStyle {
   readonly colors: ReturnType<typeof pc.createColors>
   readonly glyphs: Glyphs
-  /** What is too long for a line is cut; off a terminal nothing is. */
+  /** On a terminal, what is too long for a line is cut. */
   readonly isTerminal: boolean
   /** How many characters fit on a line. */
   readonly width: number
@@ -21,7 +21,7 @@ const STANDARD_WIDTH = 80
 
 const variable = (name: string) => Config.string(name).pipe(Config.withDefault(""))
 
-/** What the first of the variables that are set says of the character set; where none is set, UTF-8 is taken for granted. */
+/** The first locale variable that is set decides. Without any, UTF-8 is assumed. */
 const showsUnicode = Effect.gen(function* () {
   const terminal = yield* variable("TERM")
   const locale = (yield* variable("LC_ALL")) || (yield* variable("LC_CTYPE")) || (yield* variable("LANG"))
@@ -44,14 +44,14 @@ export const outputStyle: Effect.Effect<OutputStyle> = Effect.gen(function* () {
 
 const MEGABYTE = 1e6
 
-/** What a bar shows beside how far it is. */
+/** What a progress bar shows. */
 export interface Shown {
   readonly doneBytes: number
   readonly bytes: number
   readonly text: string
 }
 
-/** A bar on standard error, where that is a terminal; nothing elsewhere. It goes when the scope closes. */
+/** A progress bar on standard error, if that is a terminal. It disappears when the scope closes. */
 export const progressBar: Effect.Effect<(shown: Shown) => Effect.Effect<void>, never, Scope.Scope> =
   Effect.acquireRelease(
     Effect.sync(
@@ -95,7 +95,7 @@ const standardError: Stream = {
   write: (text) => process.stderr.write(text),
 }
 
-/** Shows a line on standard error while an effect runs, where that is a terminal, and takes it away again. */
+/** Shows a line on standard error while an effect runs, if that is a terminal, and then clears it. */
 export const whileShowing =
   (line: string, stream: Stream = standardError) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -16,7 +16,7 @@ const take = (characters: ReadonlyArray<string>, width: number): ReadonlyArray<s
   return characters.slice(0, taken)
 }
 
-/** The text where it fits, else its two ends around a sign of what is left out: tools tell apart by their ends. */
+/** The text if it fits, else its two ends around an ellipsis: the names of tools differ at their ends. */
 export const cut = (text: string, width: number, { glyphs }: Pick<OutputStyle, "glyphs">): string => {
   if (stringWidth(text) <= width) return text
   const characters = [...segmenter.segment(text)].map(({ segment }) => segment)
@@ -26,7 +26,7 @@ export const cut = (text: string, width: number, { glyphs }: Pick<OutputStyle, "
   return [...head, glyphs.cut, ...[...tail].reverse()].join("")
 }
 
-/** The parts on as few lines as fit; a line ends between two parts, and what is too long for a line of a terminal is cut. */
+/** The parts on as few lines as possible. Lines break between parts; on a terminal, a part that is too long for a line is cut. */
 const flow = (parts: ReadonlyArray<string>, separator: string, width: number, style: OutputStyle) => {
   const lines: Array<string> = []
   for (const [place, part] of parts.entries()) {
@@ -52,11 +52,11 @@ export const paragraph = (text: string, style: OutputStyle): string =>
 export interface Detail {
   readonly label: string
   readonly parts: ReadonlyArray<string>
-  /** A comma where it is left out. */
+  /** Default: a comma. */
   readonly separator?: string
 }
 
-/** Labels with what belongs to them beside; those without parts are left out. */
+/** Labels with their parts beside them. A label without parts is left out. */
 export const renderDetails = (details: ReadonlyArray<Detail>, style: OutputStyle): string => {
   const shown = details.filter(({ parts }) => parts.length > 0)
   const indent = Math.max(...shown.map(({ label }) => label.length)) + 2
