@@ -133,9 +133,9 @@ describe("the reports on what Claude Code really sent", () => {
     assert.deepInclude(JSON.parse(noStore.stdout), { verdict: "not enough", reason: "nothing recorded", unused: null })
   })
 
-  it("the README's examples of JSON have the keys that are printed", async () => {
-    const readme = readFileSync(join(import.meta.dirname, "..", "..", "README.md"), "utf8")
-    const examples = [...readme.matchAll(/\$ tooltrail (.*--json)\n([\s\S]*?)```/g)]
+  it("the reference's examples of JSON have the keys that are printed", async () => {
+    const reference = readFileSync(join(import.meta.dirname, "..", "..", "docs", "reference.md"), "utf8")
+    const examples = [...reference.matchAll(/\$ tooltrail (.*--json)\n([\s\S]*?)```/g)]
     assert.isAtLeast(examples.length, 2)
     const keys = (value: unknown): unknown =>
       Array.isArray(value)
