@@ -301,6 +301,7 @@ describe("the reports on many calls", () => {
       ["top", "--since", "30d", "--by", "project"],
       ["tool", "a\u001b[31mb", "--since", "30d"],
       ["unused", "--since", "1d"],
+      ["log"],
     ]) {
       const { stdout } = await runCli(home, [...args, "--all-projects"], { cwd: elsewhere })
       assert.include(stdout, "\\x1b")

@@ -127,26 +127,25 @@ const editDistance = (a: string, b: string): number => {
 
 const SUGGESTED_PROJECTS = 3
 
-/** The known project of this root or, in upper or lower case, of this name. */
-const findKnown = (given: string, known: ReadonlyArray<Project>): Effect.Effect<Project, UnknownProject> => {
-  const ofRoot = known.find(({ root }) => root === resolve(given))
-  const wanted = given.toLowerCase()
-  const named = known.filter(({ name }) => name.toLowerCase() === wanted)
-  const found = ofRoot ?? named[0]
-  if (found !== undefined && (found === ofRoot || named.length === 1)) return Effect.succeed(found)
+/** The known project of this path or, in upper or lower case, of this name. */
+const findKnown = (given: string, path: string | undefined, known: ReadonlyArray<Project>) => {
+  const refuse = (reason: string) => new UnknownProject({ message: `--project: ${reason}` })
+  const name = given.toLowerCase()
+  const ofPath = known.filter(({ root }) => root === path)
+  const [found, ...others] = ofPath.length > 0 ? ofPath : known.filter((project) => project.name.toLowerCase() === name)
   if (found !== undefined) {
-    const roots = named.map(({ root }) => root).sort()
-    return new UnknownProject({
-      message: `--project: ${roots.length} projects are named ${given}: ${roots.join(", ")}`,
-    })
+    const roots = [found, ...others].map(({ root }) => root).sort()
+    return others.length === 0
+      ? Effect.succeed(found)
+      : refuse(`${roots.length} projects are named ${given}; give the path of one: ${roots.join(", ")}`)
   }
   const nearest = known
-    .map((project) => ({ ...project, distance: editDistance(basename(wanted), project.name.toLowerCase()) }))
+    .map((project) => ({ ...project, distance: editDistance(basename(name), project.name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance || (a.root < b.root ? -1 : 1))
     .slice(0, SUGGESTED_PROJECTS)
     .map(({ name, root }) => `${name} (${root})`)
   const hint = nearest.length === 0 ? "none is known yet" : `the nearest are ${nearest.join(", ")}`
-  return new UnknownProject({ message: `--project: ${given} is neither a folder nor a known project; ${hint}` })
+  return refuse(`${given} is neither a folder nor a known project; ${hint}`)
 }
 
 /** Finds the project of a folder or of a name; without one, the scope is all projects. */
@@ -154,23 +153,27 @@ export const resolveScope = Effect.fn("resolveScope")(function* (
   given: Option.Option<string>,
 ): Effect.fn.Return<Scope, PersistenceError | UnknownProject, ProjectResolver | Projects> {
   if (Option.isNone(given)) return everywhere
-  const path = yield* Effect.try({
-    try: () => resolve(given.value),
-    catch: () =>
-      new UnknownProject({
-        message: "the current folder is gone; name a project with --project, or use --all-projects",
-      }),
-  })
+  // A relative path leads nowhere from a folder that is gone, but a name is still one.
+  const path = yield* Effect.orElseSucceed(
+    Effect.try(() => resolve(given.value)),
+    () => undefined,
+  )
+  if (path === undefined && given.value === ".") {
+    return yield* new UnknownProject({
+      message: "the current folder is gone; name a project with --project, or use --all-projects",
+    })
+  }
   // A folder that cannot be looked at may still be a known project's.
   const isFolder = yield* Effect.orElseSucceed(
-    Effect.try(() => statSync(path).isDirectory()),
+    Effect.try(() => path !== undefined && statSync(path).isDirectory()),
     () => false,
   )
-  const project = isFolder
-    ? yield* Effect.flatMap(ProjectResolver, ({ resolve }) => resolve(path))
-    : yield* Effect.flatMap(Projects, ({ getAll }) => getAll).pipe(
-        Effect.flatMap((known) => findKnown(given.value, [...known.values()])),
-      )
+  const project =
+    isFolder && path !== undefined
+      ? yield* Effect.flatMap(ProjectResolver, ({ resolve }) => resolve(path))
+      : yield* Effect.flatMap(Projects, ({ getAll }) => getAll).pipe(
+          Effect.flatMap((known) => findKnown(given.value, path, [...known.values()])),
+        )
   const where = `in the project ${project.root}`
   return { selection: project.hash, where, whereNone: where }
 })

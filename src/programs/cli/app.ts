@@ -95,11 +95,11 @@ const oneLine = (text: string) =>
     .replace(/^Invalid subcommand for tooltrail - /, "unknown command; ")
     .replace(/^Expected one of the following cases:/, "expected one of")
 
-/** What `@effect/cli` says of every argument and option, and a person knows without. */
+/** Lines that `@effect/cli` writes below every argument and option. */
 const commonplaces =
   /^ +(A user-defined piece of text\.|A true or false value\.|This setting is optional\.|One of the following: .*)\n\n/gm
 
-/** A command in the list of all: its usage, which can be as long as three lines, its summary and its example. */
+/** A command in the list of all commands: its usage, which can be very long, its summary and its example. */
 const commandInList = /^ {2}- (\S+).*? {2,}(\S.*?) Example: .*\n\n/gm
 
 const NAME_WIDTH = 11
