@@ -8,7 +8,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/temporaryRoot.ts",
-    testTimeout: 60_000,
+    // Many times what the slowest takes, so that a busy machine fails none.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Most of a test's time is another process's, some of which wait.
     pool: "forks",
     // No module keeps anything that a test can change, and to load them anew for each file takes a tenth of the time.

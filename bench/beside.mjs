@@ -18,7 +18,7 @@ const [calls, rounds] = [values.calls, values.rounds].map(Number)
 if (!(calls > 0 && rounds > 0)) throw new Error("usage: node bench/beside.mjs [--calls 500000] [--rounds 3]")
 
 const root = join(import.meta.dirname, "..")
-const folder = transcripts(join(root, "node_modules", ".cache"), calls)
+const folder = transcripts(join(root, "node_modules", ".cache"), calls, "small")
 const scratch = mkdtempSync(join(tmpdir(), "tooltrail-bench-"))
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }))
 

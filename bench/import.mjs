@@ -1,4 +1,4 @@
-// Times the import of generated transcripts: node bench/import.mjs [--calls 500000] [--rounds 3]
+// Times reading and importing generated transcripts: node bench/import.mjs [--shape real|small] [--calls 25000] [--rounds 3]
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { cpus, tmpdir, totalmem } from "node:os"
@@ -9,13 +9,18 @@ import { build } from "esbuild"
 import { transcripts } from "./transcripts.mjs"
 
 const { values } = parseArgs({
-  options: { calls: { type: "string", default: "500000" }, rounds: { type: "string", default: "3" } },
+  options: {
+    shape: { type: "string", default: "real" },
+    calls: { type: "string", default: "25000" },
+    rounds: { type: "string", default: "3" },
+  },
 })
 const [calls, rounds] = [values.calls, values.rounds].map(Number)
-if (!(calls > 0 && rounds > 0)) throw new Error("usage: node bench/import.mjs [--calls 500000] [--rounds 3]")
+if (!(calls > 0 && rounds > 0))
+  throw new Error("usage: node bench/import.mjs [--shape real|small] [--calls 25000] [--rounds 3]")
 
 const root = join(import.meta.dirname, "..")
-const folder = transcripts(join(root, "node_modules", ".cache"), calls)
+const folder = transcripts(join(root, "node_modules", ".cache"), calls, values.shape)
 const scratch = mkdtempSync(join(tmpdir(), "tooltrail-bench-"))
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }))
 
@@ -41,7 +46,7 @@ const reporter = join(scratch, "peak.cjs")
 const peak = join(scratch, "peak")
 writeFileSync(
   reporter,
-  `if (require("worker_threads").isMainThread) process.on("exit", () =>
+  `process.on("exit", () =>
     require("fs").writeFileSync(${JSON.stringify(peak)}, String(process.resourceUsage().maxRSS * 1024)))`,
 )
 
@@ -60,17 +65,10 @@ const run = (...args) => {
 }
 
 const programs = [
-  {
-    name: "JSON.parse of each line, read by readline",
-    run: () => run(join(root, "bench", "parsing.mjs"), folder, "readline"),
-  },
-  {
-    name: "JSON.parse of each line, files read whole",
-    run: () => run(join(root, "bench", "parsing.mjs"), folder, "split"),
-  },
+  { name: "JSON.parse of each line, stores none", run: () => run(join(root, "bench", "parsing.mjs"), folder) },
   {
     name: "tooltrail reads every call, stores none",
-    run: () => run(reading, folder, join(root, "dist", "transcript-worker.cjs")),
+    run: () => run(reading, folder),
   },
   {
     name: "tooltrail import, whole process",
@@ -89,8 +87,8 @@ for (let round = 0; round < rounds; round++)
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 const secondsOf = (n) => median(results[n].map(({ seconds }) => seconds))
 const table = new Table({
-  head: ["", "median s", "best s", "MB/s", "calls/s", "× readline", "× whole files", "peak MB"],
-  colAligns: ["left", ...Array.from({ length: 7 }, () => "right")],
+  head: ["", "median s", "best s", "MB/s", "calls/s", "× parsing", "peak MB"],
+  colAligns: ["left", ...Array.from({ length: 6 }, () => "right")],
   style: { head: [], border: [] },
 })
 for (const [n, { name }] of programs.entries()) {
@@ -102,13 +100,12 @@ for (const [n, { name }] of programs.entries()) {
     (bytes / 1e6 / seconds).toFixed(0),
     Math.round(calls / seconds).toLocaleString("en"),
     (secondsOf(0) / seconds).toFixed(1),
-    (secondsOf(1) / seconds).toFixed(1),
     (Math.max(...results[n].map((result) => result.peak)) / 1e6).toFixed(0),
   ])
 }
 const [cpu] = cpus()
 console.log(
   `${cpu?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${rounds} rounds
-${calls.toLocaleString("en")} calls in ${files.length.toLocaleString("en")} transcripts of ${Math.round(bytes / 1e6).toLocaleString("en")} MB
+${calls.toLocaleString("en")} calls in ${files.length.toLocaleString("en")} transcripts of ${Math.round(bytes / 1e6).toLocaleString("en")} MB, ${values.shape}
 ${table}`,
 )

@@ -1,20 +1,16 @@
-// The plain loops: every line of a folder of transcripts through JSON.parse. node bench/parsing.mjs <folder> split|readline
-import { createReadStream, readdirSync, readFileSync } from "node:fs"
+// The plain loop: every line of a folder of transcripts through JSON.parse, files read whole. node bench/parsing.mjs <folder>
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 
-const [folder, way] = process.argv.slice(2)
-const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".jsonl"))
+const [folder] = process.argv.slice(2)
 let lines = 0
-const take = (line) => {
-  if (line === "") return
-  JSON.parse(line)
-  lines++
-}
 const started = performance.now()
-for (const name of files) {
-  const path = join(folder, name)
-  if (way === "split") for (const line of readFileSync(path, "utf8").split("\n")) take(line)
-  else for await (const line of createInterface({ input: createReadStream(path) })) take(line)
+for (const name of readdirSync(folder, { recursive: true })) {
+  if (!name.endsWith(".jsonl")) continue
+  for (const line of readFileSync(join(folder, name), "utf8").split("\n")) {
+    if (line === "") continue
+    JSON.parse(line)
+    lines++
+  }
 }
 console.log(JSON.stringify({ lines, seconds: (performance.now() - started) / 1000 }))

@@ -6,10 +6,10 @@
 SET timezone = 'UTC';
 
 CREATE TABLE received (
-  origin text, id bigint PRIMARY KEY, tool_name text, session_id text, project_hash text, project_root text, success smallint,
-  created_at timestamptz, agent text, tool_use_id text, duration_ms integer, subagent text, target text, server_name text,
-  failure_kind text, source text, duration_is_estimated text);
-\copy received FROM pstdin (FORMAT csv, HEADER)
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tool_name text, session_id text, project_hash text, success smallint,
+  created_at timestamptz, agent text, tool_use_id text, duration_ms integer, duration_is_estimated smallint, subagent text,
+  target text, server_name text, failure_kind text, source text, project_root text);
+\copy received (tool_name, session_id, project_hash, success, created_at, agent, tool_use_id, duration_ms, duration_is_estimated, subagent, target, server_name, failure_kind, source, project_root) FROM pstdin (FORMAT csv, HEADER)
 ANALYZE received;
 
 CREATE TABLE stores (id integer PRIMARY KEY, tenant_id integer NOT NULL, taken_to bigint NOT NULL);

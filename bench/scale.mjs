@@ -7,12 +7,11 @@ import { parseArgs } from "node:util"
 import Database from "better-sqlite3"
 import { newTable } from "./figures.mjs"
 import { generateEvents } from "./scaleData.mjs"
-import { printQuestions, printReports } from "./scaleQuestions.mjs"
-import { printDrains } from "./scaleSpool.mjs"
+import { printCommands, printQuestions, printReports } from "./scaleQuestions.mjs"
 import { storeOf } from "./scaleStores.mjs"
 import { printManyEvents, printOneEvent } from "./scaleWrites.mjs"
 
-const FEWEST = 10_000
+const FEWEST = 1000
 const { values } = parseArgs({
   options: {
     events: { type: "string", default: "1000000" },
@@ -29,9 +28,8 @@ const data = resolve(values.data)
 const smallSize = Math.min(100_000, Math.floor(size / 10))
 // A machine that others share is slow for some seconds now and then: questions are asked for half a minute, and writes are
 // repeated for longer than that. While it is slow, batches, which end when they have held the store for so long, are smaller.
-const runs = size >= 1_000_000 ? { warmUpRuns: 50, runs: 1001 } : { warmUpRuns: 5, runs: 21 }
-const rounds = size >= 1_000_000 ? 27 : 3
-const drains = Math.ceil(rounds / 3)
+const runs = size >= 1_000_000 ? { warmUpRuns: 50, runs: 1001 } : { warmUpRuns: 1, runs: 3 }
+const rounds = size >= 1_000_000 ? 27 : 1
 
 const printBytes = ({ events, directory }) => {
   const file = join(directory, "tooltrail.db")
@@ -51,6 +49,7 @@ console.log(
 )
 await printQuestions(small, large, runs)
 await printReports(small, large)
+printCommands([await storeOf(data, Math.min(10_000, size)), small, large], size >= 1_000_000 ? 21 : 1)
 
 const scratch = join(data, "scratch")
 rmSync(scratch, { recursive: true, force: true })
@@ -58,7 +57,6 @@ mkdirSync(scratch, { recursive: true, mode: 0o700 })
 const events = [...generateEvents(smallSize)]
 await printOneEvent(scratch, events, Math.min(20_000, size))
 await printManyEvents(scratch, small, events, rounds)
-await printDrains(scratch, small, events.slice(0, 20_000), drains)
 rmSync(scratch, { recursive: true, force: true })
 
 printBytes(large)

@@ -1,5 +1,5 @@
-/** The end of the generated time, in milliseconds since the epoch. */
-export const END = Date.UTC(2026, 9, 31, 11, 30)
+/** The end of the generated time, in milliseconds since the epoch: the last whole hour, so that the commands' windows end with it. */
+export const END = Math.floor(Date.now() / 3_600_000) * 3_600_000
 
 const DAYS = 90
 const TOOLS = 60

@@ -1,5 +1,7 @@
 // What questions take of two stores that are asked the same in turn, in process.
 import { deepStrictEqual } from "node:assert/strict"
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -15,7 +17,7 @@ import { END, projectHash, toolName } from "./scaleData.mjs"
 import { storeAt } from "./scaleStores.mjs"
 
 const DAY = 86_400_000
-const MIDNIGHT = END - (END % DAY)
+const MIDNIGHT = END - (END % DAY) - DAY
 /**
  * The present is on the last day of the data. What there is to read beside whole days depends on its time of that day: hours
  * up to the next place where the sum of a day can begin, and single calls up to the next place where that of an hour can.
@@ -59,16 +61,17 @@ const plainUsage = Effect.gen(function* () {
   const plain = Effect.suspend(
     () => sql`
       SELECT tool_name, count(*) AS usage_count,
-        sum(success = 0 AND failure_kind IS NOT 'interrupted') AS failures, max(created_at) AS last_used
+        count(*) FILTER (WHERE success = 0 AND failure_kind = 'error') AS failures, max(created_at) AS last_used
       FROM tool_usage_events
       WHERE project_hash = ${project} AND created_at >= ${fromEpochMillis(present - month.amount * DAY)}
+        AND created_at <= ${fromEpochMillis(present)}
       GROUP BY tool_name ORDER BY usage_count DESC, tool_name`,
   )
   deepStrictEqual(yield* getUsageSince(project, month), yield* plain)
   return plain
 })
 
-/** What tells medians, sessions and neighbours as well, which only the calls of the window know. */
+/** With medians, sessions and neighbours. */
 const reports = Effect.gen(function* () {
   const { getReport, getToolReport } = yield* UsageReports
   return {
@@ -136,6 +139,34 @@ export const printReports = async (small, large) => {
     await timings([small.directory, large.directory], reports, 0, REPORT_RUNS),
   )) {
     table.push([name, ...took.map((times) => median(times).toFixed(0))])
+  }
+  console.log(table.toString())
+}
+
+/** What commands take as whole processes, by the store. */
+export const printCommands = (stores, rounds) => {
+  const commands = {
+    "top --all-projects --since 30d": ["top", "--all-projects", "--since", "30d"],
+    "tool --all-projects --since 30d": ["tool", tool, "--all-projects", "--since", "30d"],
+  }
+  const program = join(import.meta.dirname, "..", "dist", "tooltrail.cjs")
+  const { NODE_EXTRA_CA_CERTS: _slow, ...env } = process.env
+  const timed = (args, directory) => {
+    const started = performance.now()
+    const { status, stderr } = spawnSync(process.execPath, [program, ...args], {
+      env: { ...env, TOOLTRAIL_HOME: directory },
+      encoding: "utf8",
+    })
+    if (status !== 0) throw new Error(stderr)
+    return performance.now() - started
+  }
+  const table = newTable([`process, median of ${rounds}, ms`, ...stores.map(({ events }) => `${events} events`)])
+  for (const [name, args] of Object.entries(commands)) {
+    const times = stores.map(() => [])
+    for (let round = 0; round < rounds; round++) {
+      for (const [place, { directory }] of stores.entries()) times[place].push(timed(args, directory))
+    }
+    table.push([name, ...times.map((each) => median(each).toFixed(0))])
   }
   console.log(table.toString())
 }

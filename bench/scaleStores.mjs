@@ -7,9 +7,9 @@ import * as Layer from "effect/Layer"
 import { unhurried } from "../dist/lib/layers/store/connect.js"
 import { StoreLive } from "../dist/lib/layers/store/Store.js"
 import { Home } from "../dist/lib/services/Home.js"
-import { UsageRollups } from "../dist/lib/services/UsageRollups.js"
+import { StoreUpkeep } from "../dist/lib/services/StoreUpkeep.js"
 import { secondsSince } from "./figures.mjs"
-import { generateEvents } from "./scaleData.mjs"
+import { END, generateEvents } from "./scaleData.mjs"
 
 export const INSERT = `
   INSERT INTO tool_usage_events (
@@ -31,23 +31,20 @@ export const storeAt = (directory) =>
 
 export const run = (directory, effect) => Effect.runPromise(Effect.provide(effect, storeAt(directory)))
 
-/** Adds the events of a store to its sums, as far as they are not there: it is new, or was made for an older schema. */
-const fill = async (directory) => {
+/** Adds the events of a store to its sums, as far as they are not there. */
+const fold = async (directory) => {
   const started = performance.now()
   await run(
     directory,
-    Effect.flatMap(UsageRollups, ({ fillStep }) => Effect.repeat(fillStep(20_000), { while: (areLeft) => areLeft })),
+    Effect.flatMap(StoreUpkeep, ({ foldSums }) => foldSums),
   )
   return secondsSince(started)
 }
 
-/** A store of so many events in a folder for such stores, made unless it was made before. */
+/** A store of so many events in a folder for such stores, made unless it was made today. */
 export const storeOf = async (data, events) => {
-  const directory = join(data, `events-${events}`)
-  if (existsSync(directory)) {
-    await fill(directory)
-    return { events, directory }
-  }
+  const directory = join(data, `events-${events}-${new Date(END).toISOString().slice(0, 10)}`)
+  if (existsSync(directory)) return { events, directory }
   const draft = `${directory}.draft`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { recursive: true, mode: 0o700 })
@@ -56,21 +53,17 @@ export const storeOf = async (data, events) => {
   const database = new Database(join(draft, "tooltrail.db"))
   database.pragma("synchronous = OFF")
   database.pragma("cache_size = -256000")
-  const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all()
-  for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
   const insert = database.prepare(INSERT)
   database.transaction(() => {
     for (const event of generateEvents(events)) insert.run(event)
   })()
   database.exec(`
-    UPDATE rollup_state SET filled_to = 0, fill_until = ${events}, rolled_to = ${events};
     INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, usage_count, last_used_at)
     SELECT tool_name, 'builtin', 'global', 'bench', project_hash, count(*), max(created_at)
     FROM tool_usage_events GROUP BY tool_name, project_hash`)
-  for (const { sql } of triggers) database.exec(sql)
   database.close()
   const made = secondsSince(started)
-  const filling = await fill(draft)
+  const filling = await fold(draft)
   renameSync(draft, directory)
   console.log(`made ${events} events in ${made.toFixed(0)} s, and their sums in ${filling.toFixed(0)} s`)
   return { events, directory }
@@ -85,7 +78,7 @@ export const openPlain = (path, schema) => {
   return database
 }
 
-/** The table and indexes of a store's events, without the triggers. */
+/** The table and indexes of a store's events. */
 export const tableOf = ({ directory }) => {
   const store = new Database(join(directory, "tooltrail.db"), { readonly: true })
   const statements = store

@@ -5,11 +5,8 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import Database from "better-sqlite3"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { StoreDraftLive } from "../dist/lib/layers/StoreDraftSql.js"
-import { draftBatches, FIRST_BATCH, nextBatchSize, storeBatches } from "../dist/lib/programs/record/batchSize.js"
 import { recordToolUses } from "../dist/lib/programs/record/recordToolUses.js"
-import { DrainLedger } from "../dist/lib/services/DrainLedger.js"
-import { StoreDraft } from "../dist/lib/services/StoreDraft.js"
+import { Transaction } from "../dist/lib/services/Transaction.js"
 import { mean, median, newTable, percent, quantile, secondsSince } from "./figures.mjs"
 import { generateEvents } from "./scaleData.mjs"
 import { INSERT, openPlain, run, tableOf } from "./scaleStores.mjs"
@@ -87,46 +84,24 @@ export const usesOf = (events) =>
     source: "transcript",
   }))
 
-/**
- * As in `importTranscripts`, but for its pauses, and what it remembers of transcripts and of hooks that told of no id: no spans,
- * and batches that hold the store as long as that lets them. Returns how many calls each of them had.
- */
-const inBatches = (limits, uses, record) =>
-  Effect.gen(function* () {
-    const { atomically } = yield* DrainLedger
-    const sizes = []
-    let size = FIRST_BATCH
-    for (let from = 0; from < uses.length; ) {
-      const batch = uses.slice(from, from + size)
-      const [took] = yield* Effect.timed(atomically(record(batch)))
-      from += batch.length
-      sizes.push(batch.length)
-      size = nextBatchSize(limits, batch.length, Duration.toMillis(took))
-    }
-    return sizes
-  }).pipe(Effect.withTracerEnabled(false))
+/** Calls that an import stores in one transaction. */
+const BATCH = 8000
 
 // The loop's one COMMIT writes the WAL back; here that is done at every 20,000 pages, and at the end.
 const intoStore = (uses) =>
   Effect.gen(function* () {
-    const sizes = yield* inBatches(storeBatches, uses, recordToolUses)
+    const { atomically } = yield* Transaction
+    for (let from = 0; from < uses.length; from += BATCH) {
+      yield* atomically(recordToolUses(uses.slice(from, from + BATCH)))
+    }
     const sql = yield* SqlClient.SqlClient
     yield* sql`PRAGMA wal_checkpoint(PASSIVE)`
-    return sizes
-  })
-
-const intoNewStore = (uses) =>
-  Effect.flatMap(StoreDraft, ({ append, finish }) =>
-    Effect.zipLeft(
-      inBatches(draftBatches, uses, (batch) => append([batch])),
-      finish,
-    ),
-  ).pipe(Effect.provide(StoreDraftLive))
+  }).pipe(Effect.withTracerEnabled(false))
 
 const timedIn = async (directory, effect) => {
   mkdirSync(directory, { mode: 0o700 })
-  const [took, sizes] = await run(directory, Effect.timed(effect))
-  return { took: Duration.toSeconds(took), sizes }
+  const [took] = await run(directory, Effect.timed(effect))
+  return Duration.toSeconds(took)
 }
 
 /** How many seconds a loop takes, in one transaction, into the same table and indexes as a store's. */
@@ -146,15 +121,11 @@ export const printManyEvents = async (scratch, store, events, rounds) => {
   const ways = [
     {
       label: "plain loop in one transaction, same indexes",
-      once: (round) => ({ took: loopOver(join(scratch, `looped-${round}.db`), store, events), sizes: [events.length] }),
+      once: (round) => loopOver(join(scratch, `looped-${round}.db`), store, events),
     },
     {
-      label: "import into a store: recordToolUses in its batches, written back",
+      label: `recordToolUses in batches of ${BATCH}, written back`,
       once: (round) => timedIn(join(scratch, `batched-${round}`), intoStore(uses)),
-    },
-    {
-      label: "import into a new store: a draft of such batches, finished",
-      once: (round) => timedIn(join(scratch, `draft-${round}`), intoNewStore(uses)),
     },
   ]
   const done = ways.map(() => [])
@@ -165,20 +136,13 @@ export const printManyEvents = async (scratch, store, events, rounds) => {
       done[place].push(await ways[place].once(round))
     }
   }
-  const rates = done.map((each) => each.map(({ took }) => events.length / took))
+  const rates = done.map((each) => each.map((took) => events.length / took))
   const [looped] = rates
-  const table = newTable([
-    `${events.length} events at once, median of ${rounds}`,
-    "events a batch",
-    "a second",
-    "share",
-    "9 in 10 above",
-  ])
+  const table = newTable([`${events.length} events at once, median of ${rounds}`, "a second", "share", "9 in 10 above"])
   for (const [place, { label }] of ways.entries()) {
     // Of the loop in the same round.
     const shares = rates[place].map((rate, round) => rate / looped[round])
-    const size = median(done[place].flatMap(({ sizes }) => sizes))
-    table.push([label, size, median(rates[place]).toFixed(0), percent(median(shares)), percent(quantile(shares, 0.1))])
+    table.push([label, median(rates[place]).toFixed(0), percent(median(shares)), percent(quantile(shares, 0.1))])
   }
   console.log(table.toString())
 }

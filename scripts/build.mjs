@@ -1,7 +1,9 @@
-// Bundles the programs into dist/. CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
-import { spawnSync } from "node:child_process"
+// Bundles the programs into dist/ and compiles the library into dist/lib/; with --programs, leaves the library as it is. The
+// bundles are CommonJS, because better-sqlite3's JavaScript can be bundled into nothing else.
+import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomUUID } from "node:crypto"
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { once } from "node:events"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { build } from "esbuild"
@@ -86,13 +88,15 @@ const asFunction = {
   supported: { "dynamic-import": false },
 }
 
-await build({
-  ...common,
-  entryPoints: { "transcript-worker": "src/programs/transcriptWorker/worker.ts" },
-  outdir: "dist",
-  minifySyntax: true,
-  minifyWhitespace: true,
-})
+const withLibrary = !process.argv.includes("--programs")
+mkdirSync("dist", { recursive: true })
+for (const name of readdirSync("dist")) {
+  if (withLibrary || name !== "lib") rmSync(join("dist", name), { recursive: true })
+}
+
+const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]
+const library = withLibrary ? once(spawn(process.execPath, compiler, { stdio: "inherit" }), "exit") : [0]
+
 await build({
   ...common,
   ...asFunction,
@@ -169,3 +173,6 @@ rmSync("dist/code-cache", { recursive: true, force: true })
 run("tooltrail-hook")
 run("tooltrail", "top")
 rmSync(home, { recursive: true, force: true })
+
+const [status] = await library
+if (status !== 0) process.exitCode = 1

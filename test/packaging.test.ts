@@ -93,7 +93,7 @@ beforeAll(() => {
     "--prefer-offline",
     join(folder, pack.filename),
   )
-}, 120_000)
+})
 
 describe("the packed tarball", () => {
   it("holds the programs, the library, the plugin, the samples and what describes them", () => {
@@ -105,17 +105,17 @@ describe("the packed tarball", () => {
           !/^(\.claude-plugin\/marketplace\.json|plugin\/(\.claude-plugin\/plugin\.json|hook\.cjs|hooks\/hooks\.json))$/.test(
             path,
           ) &&
-          !/^dist\/(tooltrail|tooltrail-hook|cli-bundle|hook-bundle|transcript-worker|on-demand\/\w+)\.cjs$/.test(
-            path,
-          ) &&
+          !/^dist\/(tooltrail|tooltrail-hook|cli-bundle|hook-bundle|on-demand\/\w+)\.cjs$/.test(path) &&
           path !== "dist/tooltrail-hook.sh" &&
-          !/^dist\/lib\/[\w/]+\.(js|d\.ts)$/.test(path),
+          !/^dist\/lib\/[\w/]+\.(js|js\.map|d\.ts)$/.test(path),
       )
     assert.deepStrictEqual(strays, [])
     for (const { path } of packed.filter(({ path }) => path.startsWith("dist/lib/"))) {
-      const source = path.replace("dist/lib", "src").replace(/\.(js|d\.ts)$/, ".ts")
+      const source = path.replace("dist/lib", "src").replace(/\.(js|js\.map|d\.ts)$/, ".ts")
       assert.isTrue(existsSync(join(root, source)), `${path} is left from a module that is gone`)
     }
+    const map = JSON.parse(readFileSync(join(installed, "dist", "lib", "index.js.map"), "utf8"))
+    assert.deepStrictEqual(map.sourcesContent, [readFileSync(join(root, "src", "index.ts"), "utf8")])
     accessSync(join(installed, "dist", "tooltrail-hook.sh"), constants.X_OK)
     for (const name of ["tooltrail", "tooltrail-hook"]) {
       accessSync(join(prefix, "bin", name), constants.X_OK)

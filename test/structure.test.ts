@@ -7,10 +7,12 @@ import { temporaryFolder } from "./support/processes.ts"
 
 const root = join(import.meta.dirname, "..")
 
-const { options, ...ruleSet } = createRequire(import.meta.url)("../.dependency-cruiser.cjs") as IConfiguration
+const require = createRequire(import.meta.url)
+const rules = require("../.dependency-cruiser.cjs") as IConfiguration
+const rulesOfHook = require("../.dependency-cruiser.hook.cjs") as IConfiguration
 
-/** What the check of imports says of the `src` of a folder where it refuses it. */
-const refusalsIn = async (folder: string): Promise<string> => {
+/** What the check of imports says of the `src` of a folder if it refuses it. */
+const refusalsIn = async (folder: string, { options, ...ruleSet } = rules): Promise<string> => {
   const { exitCode, output } = await cruise(["src"], {
     ...options,
     ruleSet,
@@ -22,7 +24,7 @@ const refusalsIn = async (folder: string): Promise<string> => {
 }
 
 /** The same of a tree of these files. */
-const refusals = (files: Record<string, string>): Promise<string> => {
+const refusals = (files: Record<string, string>, configuration = rules): Promise<string> => {
   const folder = temporaryFolder()
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
   symlinkSync(join(root, "tsconfig.json"), join(folder, "tsconfig.json"))
@@ -31,7 +33,7 @@ const refusals = (files: Record<string, string>): Promise<string> => {
     mkdirSync(join(folder, dirname(path)), { recursive: true })
     writeFileSync(join(folder, path), content)
   }
-  return refusalsIn(folder)
+  return refusalsIn(folder, configuration)
 }
 
 describe("the direction of imports", () => {
@@ -72,6 +74,18 @@ describe("the direction of imports", () => {
     ["a cycle", "no-circular", { "src/domain/a.ts": 'import "./b.ts"', "src/domain/b.ts": 'import "./a.ts"' }],
   ])("refuses %s", async (_, rule, files) => {
     assert.include(await refusals(files), rule)
+  })
+
+  it("lets the hook have types of schemas and load them on demand, and refuses to load them at once", async () => {
+    const hook = (line: string) =>
+      refusals({ "src/programs/hook.ts": 'import "./b.ts"', "src/programs/b.ts": line }, rulesOfHook)
+    assert.strictEqual(await refusalsIn(root, rulesOfHook), "")
+    assert.strictEqual(await hook('import type * as Schema from "effect/Schema"\nexport type X = Schema.Schema<1>'), "")
+    assert.strictEqual(await hook('export const x = () => import("effect/Schema")'), "")
+    assert.include(
+      await hook('import * as Schema from "effect/Schema"\nexport const x = Schema.String'),
+      "hook-loads-little",
+    )
   })
 
   it("accepts what is right", async () => {

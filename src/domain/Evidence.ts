@@ -1,7 +1,7 @@
 import * as Option from "effect/Option"
 import type { Timestamp } from "./Timestamp.ts"
 import type { ToolUseSource } from "./ToolUse.ts"
-import type { TrendPoint } from "./Trend.ts"
+import type { TrendPoint } from "./UsageReport.ts"
 
 export interface ToolCount {
   readonly tool_name: string
@@ -16,8 +16,6 @@ export interface Coverage {
   readonly as_they_happened: number
   /** Recorded from a transcript, by an import or a reconciliation. */
   readonly reconciled: number
-  /** Recorded, and pruned since. */
-  readonly pruned: number
   readonly missing: number
   /** The tools of the calls that the hook did not record, most first. */
   readonly reconciled_tools: ReadonlyArray<ToolCount>
@@ -32,25 +30,20 @@ const byTool = (toolNames: ReadonlyArray<string>): ReadonlyArray<ToolCount> => {
     .sort((a, b) => b.calls - a.calls || (a.tool_name < b.tool_name ? -1 : 1))
 }
 
-/** Where a recorded call came from. Of a pruned call this is no longer known. */
-export type RecordedFrom = ToolUseSource | "pruned"
-
 /** A call in a transcript, and where it was recorded from; null if it is not recorded. */
 export interface ShownCall {
   readonly toolName: string
-  readonly source: RecordedFrom | null
+  readonly source: ToolUseSource | null
 }
 
 /** The coverage of calls, each given once. A call that did not come from a transcript was recorded as it happened. */
 export const coverageOf = (calls: ReadonlyArray<ShownCall>): Coverage => {
   const reconciled = calls.filter(({ source }) => source === "transcript").map(({ toolName }) => toolName)
-  const pruned = calls.filter(({ source }) => source === "pruned").length
   const missing = calls.filter(({ source }) => source === null).map(({ toolName }) => toolName)
   return {
     calls: calls.length,
-    as_they_happened: calls.length - reconciled.length - pruned - missing.length,
+    as_they_happened: calls.length - reconciled.length - missing.length,
     reconciled: reconciled.length,
-    pruned,
     missing: missing.length,
     reconciled_tools: byTool(reconciled),
     missing_tools: byTool(missing),

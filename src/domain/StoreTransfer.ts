@@ -1,123 +1,188 @@
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { LONGEST_DURATION_MILLIS } from "./agents/payload.ts"
-import { fromEpochMillis, type Timestamp, toEpochMillis } from "./Timestamp.ts"
+import { isObject, type JsonObject } from "./agents/payload.ts"
+import { MADE_ID_PREFIX } from "./CallId.ts"
+import { ProjectHash } from "./Project.ts"
+import { CheckedTimestamp, TimestampText } from "./TimestampText.ts"
+import { ToolRegistryRow } from "./Tool.ts"
+import { FailureKind, FolderPath, Name, ToolUse, ToolUseSource } from "./ToolUse.ts"
 
-// What an export of a store is made of, in this order: its header, projects, tools, events and end. Columns are named as in
-// the store; those that later programs add travel along.
+// An export of a store is lines of JSON: its header, projects, tools, calls and end. Fields are named as the store's columns.
 
 /** The version of the format that this program writes, and the newest that it reads. */
-export const TRANSFER_VERSION = 1
-
-/** The 30th of February has the form as well, and is no time that the store would write. */
-const isStoredTime = (text: string): text is Timestamp =>
-  /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text) && fromEpochMillis(toEpochMillis(text as Timestamp)) === text
-
-/** A stored time that a file claims. */
-const StoredTime = Schema.String.pipe(
-  Schema.filter(isStoredTime, { message: () => "is no time like 2026-11-26 13:45:00" }),
-)
-
-/** Whole milliseconds, as the hook takes them: sums of others would depend on the order in which they are added. */
-const Duration = Schema.transform(Schema.Number.pipe(Schema.between(0, LONGEST_DURATION_MILLIS)), Schema.Int, {
-  strict: true,
-  decode: Math.round,
-  encode: (millis) => millis,
-})
-
-const Column = Schema.Union(Schema.String, Schema.Number, Schema.Null)
-const FurtherColumns = Schema.Record({ key: Schema.String, value: Column })
-
-const Count = Schema.Int.pipe(Schema.nonNegative())
-const OptionalText = Schema.NullOr(Schema.String)
+export const TRANSFER_VERSION = 2
 
 export const TransferHeader = Schema.Struct({
   tooltrail: Schema.Literal("events"),
-  version: Schema.Int,
-  /** The identity of the store that wrote it. */
-  store: Schema.NonEmptyString,
-  exported_at: StoredTime,
-  /** The events before are left out, and baselines with them; null where nothing is. */
-  since: Schema.NullOr(StoredTime),
+  version: Schema.Int.pipe(
+    Schema.filter(
+      (version) =>
+        version <= TRANSFER_VERSION || `is ${version}, this program reads up to ${TRANSFER_VERSION}; update tooltrail`,
+    ),
+  ),
+  exported_at: CheckedTimestamp,
+  /** Earlier calls are left out; null if none are. */
+  since: Schema.NullOr(CheckedTimestamp),
+  /** In version 1: what the store calls itself. */
+  store: Schema.optional(Name),
 })
 export type TransferHeader = typeof TransferHeader.Type
 
 export const TransferredProject = Schema.Struct({
-  project_hash: Schema.NonEmptyString,
-  root: Schema.String,
-  name: Schema.String,
-  first_seen: StoredTime,
-  last_seen: StoredTime,
+  project_hash: Name,
+  root: FolderPath,
+  name: Name,
+  first_seen: CheckedTimestamp,
+  last_seen: CheckedTimestamp,
 })
 export type TransferredProject = typeof TransferredProject.Type
 
-/** The uses without an event that a row of the registry counts, of one origin. */
-export const BaselineShare = Schema.Struct({
-  origin: Schema.NonEmptyString,
-  count: Count,
-  last_used_at: Schema.NullOr(StoredTime),
-  /** What the origin's own row counted in all, where that has to be remembered. */
-  counted: Schema.NullOr(Count),
-})
-export type BaselineShare = typeof BaselineShare.Type
+/** The project, and when it was seen. */
+export const toProject = ({ project_hash, root, name, first_seen, last_seen }: TransferredProject) =>
+  [
+    { hash: ProjectHash.make(project_hash), root, name },
+    { first: first_seen, last: last_seen },
+  ] as const
 
-/** A row of the registry but for its counts, which are those of its events and its baselines. */
-export const TransferredTool = Schema.Struct(
-  {
-    name: Schema.NonEmptyString,
-    tool_type: Schema.String,
-    scope: Schema.String,
-    source: Schema.String,
-    project_hash: OptionalText,
-    description: OptionalText,
-    server_name: OptionalText,
-    discovered_at: StoredTime,
-    updated_at: StoredTime,
-  },
-  FurtherColumns,
-)
+/** A row of the registry without its counts, which are made from the calls. */
+export const TransferredTool = Schema.Struct({
+  name: Name,
+  tool_type: ToolRegistryRow.fields.tool_type,
+  scope: ToolRegistryRow.fields.scope,
+  source: Name,
+  project_hash: Schema.NullOr(Name),
+  description: Schema.NullOr(Schema.String),
+  server_name: Schema.NullOr(Name),
+  discovered_at: CheckedTimestamp,
+  updated_at: CheckedTimestamp,
+})
 export type TransferredTool = typeof TransferredTool.Type
 
-/** One event. `origin` and `id` name it in all stores: the store it was first written in, and its id there. */
-export const TransferredEvent = Schema.Struct(
-  {
-    origin: Schema.NonEmptyString,
-    id: Schema.Int,
-    tool_name: Schema.NonEmptyString,
-    session_id: OptionalText,
-    project_hash: OptionalText,
-    success: Schema.Literal(0, 1),
-    created_at: StoredTime,
-    agent: OptionalText,
-    tool_use_id: OptionalText,
-    duration_ms: Schema.NullOr(Duration),
-    subagent: OptionalText,
-    target: OptionalText,
-    server_name: OptionalText,
-    failure_kind: OptionalText,
-    source: OptionalText,
-    /** It has a tool-use id by now, and other stores may know it without one, by its origin and id. */
-    was_unnamed: Schema.optional(Schema.Union(Schema.Literal(1), Schema.Null)),
-  },
-  FurtherColumns,
-)
-export type TransferredEvent = typeof TransferredEvent.Type
+const Count = Schema.Int.pipe(Schema.nonNegative())
 
-/** What a whole export ends with: how many of each came before. */
+/** A whole export ends with this: how many of each came before. */
 export const TransferEnd = Schema.Struct({ projects: Count, tools: Count, events: Count })
-export type TransferEnd = typeof TransferEnd.Type
 
+/** What another program has counted for a tool in all, and the last use that it knows. */
+export const ImportedCount = Schema.Struct({ count: Count, last_used_at: Schema.NullOr(TimestampText) })
+export type ImportedCount = typeof ImportedCount.Type
+
+/** A call's fields by the names that the store and an export have for them. */
+const fieldsByColumn = {
+  tool_name: "toolName",
+  session_id: "sessionId",
+  project_hash: "projectHash",
+  success: "success",
+  created_at: "usedAt",
+  agent: "agent",
+  tool_use_id: "toolUseId",
+  duration_ms: "durationMs",
+  duration_is_estimated: "durationIsEstimated",
+  subagent: "subagent",
+  target: "target",
+  server_name: "serverName",
+  failure_kind: "failureKind",
+  source: "source",
+} as const satisfies Record<string, keyof ToolUse>
+
+type EventColumn = keyof typeof fieldsByColumn
+
+export const eventColumns = Object.keys(fieldsByColumn) as ReadonlyArray<EventColumn>
+
+/** What a line of an export says. */
 export type TransferRecord =
-  | { readonly _tag: "Header"; readonly header: TransferHeader }
-  | { readonly _tag: "Project"; readonly project: TransferredProject }
-  | { readonly _tag: "Tool"; readonly tool: TransferredTool; readonly baselines: ReadonlyArray<BaselineShare> }
-  | { readonly _tag: "Event"; readonly event: TransferredEvent }
-  | { readonly _tag: "End"; readonly end: TransferEnd }
+  | { readonly header: TransferHeader }
+  | { readonly project: TransferredProject }
+  | { readonly tool: TransferredTool }
+  | { readonly use: ToolUse }
+  | { readonly end: typeof TransferEnd.Type }
 
-/** What the registry calls a tool and its project. */
-export const toolKey = ({
-  name,
-  project_hash,
-}: {
-  readonly name: string
-  readonly project_hash: string | null
-}): string => JSON.stringify([name, project_hash])
+export const ROW_ID_PREFIX = `${MADE_ID_PREFIX}row-`
+
+/** An id for a call that has none where it comes from: always the same, so that it is known when it is imported again. */
+export const importedCallId = (prefix: string, row: ReadonlyArray<unknown>): string =>
+  `${prefix}${bytesToHex(sha256(utf8ToBytes(JSON.stringify(row)))).slice(0, 32)}`
+
+/** Decodes values; of others says what is wrong first. */
+export const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(schema)
+  return (value: unknown): Either.Either<A, string> =>
+    Either.mapLeft(decode(value), (error) => {
+      const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+      if (issue === undefined) return "it has the wrong shape"
+      const [field] = issue.path
+      const column = eventColumns.find((column) => fieldsByColumn[column] === field) ?? field
+      return column === undefined ? issue.message : `${String(column)}: ${issue.message}`
+    })
+}
+
+const decodeUse = decoder(Schema.typeSchema(ToolUse))
+const isFailureKind = Schema.is(FailureKind)
+const isSource = Schema.is(ToolUseSource)
+
+/**
+ * Reads a call from its row in a store or an export. Who writes rows by plain SQL may leave out the agent and the id. `place` tells
+ * such rows apart that are alike otherwise; in an export of version 1 `origin` and `id` do.
+ */
+export const fromEventRow = (row: JsonObject): Either.Either<ToolUse, string> => {
+  // As the hook reads its payload.
+  const given = (column: EventColumn) => {
+    const value = row[column]
+    if (typeof value === "string") return value === "" ? null : value.toWellFormed()
+    return column === "duration_ms" && typeof value === "number" ? Math.round(value) : (value ?? null)
+  }
+  const [agent, toolUseId, success] = [given("agent"), given("tool_use_id"), given("success")]
+  const fields: Partial<Record<keyof ToolUse, unknown>> = {}
+  for (const column of eventColumns) fields[fieldsByColumn[column]] = given(column)
+  return decodeUse({
+    ...fields,
+    projectRoot: null,
+    agent: agent ?? "unknown",
+    toolUseId:
+      agent !== null && toolUseId !== null
+        ? toolUseId
+        : importedCallId(ROW_ID_PREFIX, [
+            ...[given("tool_name"), given("created_at"), given("session_id"), given("project_hash"), success],
+            ...[row.place, row.origin, row.id],
+          ]),
+    success: success === 1 ? true : success === 0 ? false : success,
+    durationIsEstimated: row.duration_is_estimated === 1,
+    failureKind: isFailureKind(row.failure_kind) ? row.failure_kind : null,
+    source: isSource(row.source) ? row.source : "import",
+  })
+}
+
+/** A call by the names of its columns, as an export holds it. */
+export const toEventRow = (use: ToolUse): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    eventColumns.map((column) => {
+      const value = use[fieldsByColumn[column]]
+      return [column, typeof value === "boolean" ? Number(value) : value]
+    }),
+  )
+
+const parse = Schema.decodeUnknownOption(Schema.parseJson(Schema.Unknown))
+const decodeEnd = decoder(TransferEnd)
+export const decodeProject = decoder(TransferredProject)
+export const decodeTool = decoder(TransferredTool)
+
+export const isHeader = (line: string): boolean => /^\{\s*"tooltrail"\s*:\s*"events"/.test(line)
+
+export const readHeader = decoder(Schema.parseJson(TransferHeader))
+
+/** Reads a line after the header. */
+export const readLine = (line: string, header: TransferHeader): Either.Either<TransferRecord, string> => {
+  const value = Option.getOrNull(parse(line))
+  if (!isObject(value)) return Either.left("it is not a JSON object")
+  if (isObject(value.event)) {
+    return Either.map(fromEventRow({ origin: header.store, ...value.event }), (use) => ({ use }))
+  }
+  if ("project" in value) return Either.map(decodeProject(value.project), (project) => ({ project }))
+  if ("tool" in value) return Either.map(decodeTool(value.tool), (tool) => ({ tool }))
+  if ("end" in value) return Either.map(decodeEnd(value.end), (end) => ({ end }))
+  return Either.left("it is of no known kind")
+}

@@ -40,3 +40,8 @@ export const toEpochMillis = (timestamp: Timestamp): number => Date.parse(`${tim
 
 /** The present second by Effect's Clock. */
 export const now: Effect.Effect<Timestamp> = Effect.map(Clock.currentTimeMillis, fromEpochMillis)
+
+/** A time from elsewhere that is later is wrong: clocks differ by less than a day. */
+export const latestCredible: Effect.Effect<Timestamp> = Effect.map(Clock.currentTimeMillis, (millis) =>
+  fromEpochMillis(millis + 86_400_000),
+)

@@ -1,4 +1,5 @@
-import type { ToolScope, ToolType } from "./Tool.ts"
+import type { DiscoveredTool, ToolScope, ToolType } from "./Tool.ts"
+import type { ToolUse } from "./ToolUse.ts"
 
 /** Names that Anthropic's own tools have and that are not in PascalCase. */
 const lowerCaseBuiltins = new Set([
@@ -36,3 +37,14 @@ export const extractServerName = (name: string): string | null => {
   const end = name.indexOf("__", MCP_PREFIX.length)
   return end > MCP_PREFIX.length ? name.slice(MCP_PREFIX.length, end) : null
 }
+
+/** The tool that a call makes known. */
+export const discoveredTool = (use: ToolUse): DiscoveredTool => ({
+  name: use.toolName,
+  toolType: inferToolType(use.toolName),
+  scope: inferScope(use.toolName),
+  source: use.source,
+  projectHash: use.projectHash,
+  description: null,
+  serverName: use.serverName,
+})

@@ -1,43 +1,58 @@
 import * as Schema from "effect/Schema"
-import { ProjectHash } from "./Project.ts"
-import { TimestampText } from "./TimestampText.ts"
+import { LONGEST_DURATION_MILLIS, LONGEST_PATH, LONGEST_TEXT, textProblem } from "./agents/payload.ts"
+import { CheckedTimestamp } from "./TimestampText.ts"
 
-/** `interrupted`: the user stopped the call, which is no fault of the tool. */
-export const FailureKind = Schema.Literal("error", "interrupted")
-export type FailureKind = typeof FailureKind.Type
+const textUpTo = (longest: number): Schema.Schema<string> =>
+  Schema.String.pipe(Schema.filter((text) => textProblem(text, longest)))
+
+/** A name or an id, as the hook accepts it: not empty, at most 1024 characters, no control characters. */
+export const Name = textUpTo(LONGEST_TEXT)
+
+/** The path of a folder, as the hook accepts it. */
+export const FolderPath = textUpTo(LONGEST_PATH)
 
 /**
- * How the call became known: from the hook as it happened, from a transcript, or from a caller of the library. Of a call without
- * an id it is kept apart whether the hook that the plugin registers told of it, another, or both.
+ * `interrupted`: the user stopped the call. `cancelled`: it never ran, because another call of the same message failed. Neither
+ * is a failure of the tool.
  */
-export const ToolUseSource = Schema.Literal("hook", "plugin", "hook+plugin", "transcript", "library")
+export const FailureKind = Schema.Literal("error", "interrupted", "cancelled")
+export type FailureKind = typeof FailureKind.Type
+
+/** How the call became known: from the hook as it happened, from a transcript, from an import, or from a caller of the library. */
+export const ToolUseSource = Schema.Literal("hook", "transcript", "import", "library")
 export type ToolUseSource = typeof ToolUseSource.Type
 
-/** One finished tool call: what every source turns into, and all that is ever stored of a call. */
+/**
+ * One finished tool call: what every source turns into, and all that is ever stored of a call. What is read from a file, an
+ * export or a spooled call, must keep the limits that the hook keeps.
+ */
 export const ToolUse = Schema.Struct({
   /** The raw name, as the agent gave it. */
-  toolName: Schema.String,
+  toolName: Name,
   /** The agent that made the call, e.g. `claude-code`; `library` for a caller of the library. */
-  agent: Schema.String,
-  sessionId: Schema.NullOr(Schema.String),
-  projectHash: Schema.NullOr(ProjectHash),
-  /** The folder that `projectHash` stands for, where it is known. */
-  projectRoot: Schema.NullOr(Schema.String),
+  agent: Name,
+  sessionId: Schema.NullOr(Name),
+  projectHash: Schema.NullOr(Name.pipe(Schema.brand("ProjectHash"))),
+  /** The folder that `projectHash` stands for, if it is known. */
+  projectRoot: Schema.NullOr(FolderPath),
   success: Schema.Boolean,
-  usedAt: TimestampText,
-  /** Unique per agent: a call that arrives again is known by it. */
-  toolUseId: Schema.NullOr(Schema.String),
+  usedAt: CheckedTimestamp,
+  /** The agent's own id, else one that `makeCallId` made. Unique per agent: a call that arrives again is known by it. */
+  toolUseId: Name,
   /** Whole milliseconds. */
-  durationMs: Schema.NullOr(Schema.Number),
+  durationMs: Schema.NullOr(Schema.Int.pipe(Schema.between(0, LONGEST_DURATION_MILLIS))),
   /** The agent did not say the duration: it is the time between two entries of a transcript. */
   durationIsEstimated: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** The type of the subagent that made the call. */
-  subagent: Schema.NullOr(Schema.String),
+  subagent: Schema.NullOr(Name),
   /** What a generic tool really ran: the skill of a `Skill` call, the subagent type of an `Agent` call. */
-  target: Schema.NullOr(Schema.String),
+  target: Schema.NullOr(Name),
   /** The MCP server. */
-  serverName: Schema.NullOr(Schema.String),
+  serverName: Schema.NullOr(Name),
   failureKind: Schema.NullOr(FailureKind),
   source: ToolUseSource,
 })
 export type ToolUse = typeof ToolUse.Type
+
+/** Reads a tool use from the line of JSON that the spool keeps of it. */
+export const decodeToolUseLine = Schema.decodeUnknownOption(Schema.parseJson(ToolUse))

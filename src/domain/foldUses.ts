@@ -1,7 +1,7 @@
-import { discoveredTool } from "./discoveredTool.ts"
+import * as Option from "effect/Option"
 import type { Timestamp } from "./Timestamp.ts"
-import type { DiscoveredTool } from "./Tool.ts"
-import { extractServerName } from "./ToolName.ts"
+import type { DiscoveredTool, ToolRegistryRow } from "./Tool.ts"
+import { discoveredTool, extractServerName } from "./ToolName.ts"
 import type { ToolUse } from "./ToolUse.ts"
 
 /** Uses of one tool in one project. */
@@ -50,4 +50,38 @@ export const usesByTool = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<CountedU
     if (usedAt > sum.lastUsedAt) sum.lastUsedAt = usedAt
   }
   return sums
+}
+
+/** When any of these tools was called last; none where none ever was. */
+export const lastUse = (rows: ReadonlyArray<ToolRegistryRow>): Option.Option<Timestamp> =>
+  Option.fromNullable(
+    rows
+      .flatMap(({ last_used_at }) => last_used_at ?? [])
+      .sort()
+      .at(-1),
+  )
+
+/** When something was seen first and last. */
+export interface Times {
+  readonly first: Timestamp
+  readonly last: Timestamp
+}
+
+/** When each project was used first and last, by its root. */
+export class TimesByRoot {
+  readonly #times = new Map<string, { -readonly [Key in keyof Times]: Times[Key] }>()
+
+  add(uses: ReadonlyArray<ToolUse>): void {
+    for (const { projectRoot, usedAt } of uses) {
+      if (projectRoot === null) continue
+      const times = this.#times.get(projectRoot)
+      if (times === undefined) this.#times.set(projectRoot, { first: usedAt, last: usedAt })
+      else if (usedAt < times.first) times.first = usedAt
+      else if (usedAt > times.last) times.last = usedAt
+    }
+  }
+
+  [Symbol.iterator](): MapIterator<[string, Times]> {
+    return this.#times.entries()
+  }
 }

@@ -5,7 +5,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { StderrLogger } from "../layers/files/StderrLogger.ts"
+import { StderrLogger } from "../layers/files/log.ts"
 import { runCommandLine } from "./cli/app.ts"
 
 // It is no error if the reader has seen enough, as in `tooltrail log | head`.

@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type { Times } from "../domain/foldUses.ts"
 import type { Project } from "../domain/Project.ts"
 import type { PersistenceError } from "../domain/StoreError.ts"
-import type { Times } from "../domain/timesByRoot.ts"
 
 /** The projects that calls were seen in, so that reports can show names. */
 export class Projects extends Context.Tag("tooltrail/services/Projects")<

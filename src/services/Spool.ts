@@ -1,26 +1,24 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { SpooledCall } from "../domain/SpooledCall.ts"
 import type { PersistenceError } from "../domain/StoreError.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 
-/** What is in the spool under a name: none where that is no spooled call. */
+/** What is in the spool under a name: none if that is not a call. */
 export interface WaitingCall {
   readonly name: string
-  readonly call: Option.Option<SpooledCall>
+  readonly use: Option.Option<ToolUse>
 }
 
 /** Calls that could not be stored, each under a name of its own, kept until the store can be written again. */
 export class Spool extends Context.Tag("tooltrail/services/Spool")<
   Spool,
   {
-    readonly append: (call: SpooledCall) => Effect.Effect<void, PersistenceError>
+    readonly append: (use: ToolUse) => Effect.Effect<void, PersistenceError>
     /** The names of all spooled calls, oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<string>, PersistenceError>
     /** Those that are still there, in the same order. */
     readonly read: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<WaitingCall>, PersistenceError>
-    /** Which of them are no longer there. */
-    readonly findGone: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, PersistenceError>
     /** Those that are no longer there do not matter. */
     readonly remove: (names: ReadonlyArray<string>) => Effect.Effect<void, PersistenceError>
     /** Keeps what cannot be read or stored out of the way, for a person to look at. */

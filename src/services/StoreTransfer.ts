@@ -1,57 +1,53 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import type * as Option from "effect/Option"
+import type { ProjectSelection } from "../domain/Project.ts"
 import type { PersistenceError } from "../domain/StoreError.ts"
-import type { BaselineShare, TransferredEvent, TransferredProject, TransferredTool } from "../domain/StoreTransfer.ts"
+import type { ImportedCount, TransferRecord, TransferredTool } from "../domain/StoreTransfer.ts"
+import type { Timestamp } from "../domain/Timestamp.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 
-type ToolKey = Pick<TransferredTool, "name" | "project_hash">
+export interface ExportSelection {
+  readonly project: ProjectSelection
+  /** The earliest time of a call; null for all. */
+  readonly since: Timestamp | null
+}
 
-/**
- * Takes over what another store holds, each thing once however often it comes. Its writes belong into one transaction with
- * each other, see `DrainLedger.atomically`.
- */
-export class StoreImport extends Context.Tag("tooltrail/services/StoreImport")<
-  StoreImport,
+/** Moves what a store holds to another store, and takes over what other programs counted. */
+export class StoreTransfer extends Context.Tag("tooltrail/services/StoreTransfer")<
+  StoreTransfer,
   {
-    /** This store's own name among stores. */
-    readonly identity: Effect.Effect<string, PersistenceError>
-    readonly takeProject: (project: TransferredProject) => Effect.Effect<void, PersistenceError>
-    /** A row that is there keeps what it says; the earlier `discovered_at` wins. Of baselines only what is new is added. */
-    readonly takeTool: (
-      tool: TransferredTool,
-      baselines: ReadonlyArray<BaselineShare>,
-    ) => Effect.Effect<void, PersistenceError>
-    /** What was taken over of this baseline. */
-    readonly getBaseline: (
+    /**
+     * Hands over all that is stored, as it is at one moment, some records at a time and in a stable order: calls by their
+     * time. Instead of a row that no import would accept it names the row and says why.
+     */
+    readonly readAll: <E, R>(
+      selection: ExportSelection,
+      take: (records: ReadonlyArray<Either.Either<TransferRecord, string>>) => Effect.Effect<void, E, R>,
+    ) => Effect.Effect<void, PersistenceError | E, R>
+
+    /** Adds tools that are not there. A row that is there keeps what it says; the earlier `discovered_at` wins. */
+    readonly mergeTools: (tools: ReadonlyArray<TransferredTool>) => Effect.Effect<void, PersistenceError>
+
+    /**
+     * Leaves out calls with made ids that the store has under other ids: those of a session up to shortly after the last of its calls that has the
+     * agent's own id, and those that a row without an id stands for.
+     */
+    readonly withoutKnown: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<ReadonlyArray<ToolUse>, PersistenceError>
+
+    /** What another program had counted for a tool when it was imported last. */
+    readonly getImportedCount: (
       origin: string,
-      tool: ToolKey,
-    ) => Effect.Effect<Option.Option<BaselineShare>, PersistenceError>
-    /**
-     * Gives those that are here without a tool-use id, known by their origin and id, the one that they have come to have there.
-     */
-    readonly nameUnnamed: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<void, PersistenceError>
-    /** Those that are not here yet: by agent and tool-use id, or where there is none, by origin and id. */
-    readonly findUnknown: (
-      events: ReadonlyArray<TransferredEvent>,
-    ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
-    /**
-     * Leaves out hook calls without a tool-use id that are here already, as a transcript or another hook told of them, and
-     * remembers that they are one: see `UsageEvents.insert`.
-     */
-    readonly withoutTold: (
-      events: ReadonlyArray<TransferredEvent>,
-    ) => Effect.Effect<ReadonlyArray<TransferredEvent>, PersistenceError>
-    /**
-     * Finds the call of the same session, tool and outcome that was recorded with a tool-use id within two seconds of this
-     * event, and remembers that they are one. False where there is none, or only such that stand for other events of the
-     * origin already.
-     */
-    readonly adopt: (event: TransferredEvent) => Effect.Effect<boolean, PersistenceError>
-    /** How many of them may be calls of sessions here that are pruned, and cannot be found. */
-    readonly countOfPrunedSessions: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<number, PersistenceError>
-    /** Adds unknown events, and counts them in their tools' rows, which must be there. Returns how many it added. */
-    readonly add: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<number, PersistenceError>
-    /** Has those that once had no tool-use id known by their origin and id as well. They must be here, or pruned. */
-    readonly rememberUnnamed: (events: ReadonlyArray<TransferredEvent>) => Effect.Effect<void, PersistenceError>
+      tool: TransferredTool,
+    ) => Effect.Effect<Option.Option<ImportedCount>, PersistenceError>
+
+    /** Remembers what another program has counted for a tool that is there, and adds the uses that have no event to the tool's baseline. */
+    readonly importCount: (
+      origin: string,
+      tool: TransferredTool,
+      counted: ImportedCount,
+      withoutEvent: number,
+    ) => Effect.Effect<void, PersistenceError>
   }
 >() {}

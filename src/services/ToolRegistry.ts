@@ -5,6 +5,7 @@ import type { ProjectSelection } from "../domain/Project.ts"
 import type { PersistenceError } from "../domain/StoreError.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { DiscoveredTool, RegistryDrift, ToolRegistryRow } from "../domain/Tool.ts"
+import type { ToolUse } from "../domain/ToolUse.ts"
 
 /** The aggregate: one row per tool and project. */
 export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")<
@@ -23,6 +24,9 @@ export class ToolRegistry extends Context.Tag("tooltrail/services/ToolRegistry")
 
     /** Counts many uses that have events, as one `recordOrCreate` after the other would. */
     readonly recordAll: (uses: ReadonlyArray<CountedUses>) => Effect.Effect<void, PersistenceError>
+
+    /** Makes the rows of these calls' tools equal to what their baseline and the events fold to, for calls whose event is stored. */
+    readonly refold: (uses: ReadonlyArray<ToolUse>) => Effect.Effect<void, PersistenceError>
 
     /** The rows that differ from what their baseline and the events fold to; none in a store that is whole. */
     readonly findDrift: Effect.Effect<ReadonlyArray<RegistryDrift>, PersistenceError>

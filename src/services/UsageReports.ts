@@ -1,14 +1,12 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { DetailPruned } from "../domain/DetailPruned.ts"
 import type { ProjectSelection } from "../domain/Project.ts"
-import type { PersistenceError } from "../domain/StoreError.ts"
+import type { DetailPruned, PersistenceError } from "../domain/StoreError.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
-import type { TrendPoint, TrendUnit } from "../domain/Trend.ts"
 import type { ReportDimension } from "../domain/Usage.ts"
-import type { SessionReport, ToolReport, UsageReport } from "../domain/UsageReport.ts"
+import type { SessionReport, ToolReport, TrendPoint, TrendUnit, UsageReport } from "../domain/UsageReport.ts"
 
 /** What people ask of the events. Each answer is of one moment, however many queries it takes. */
 export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")<
@@ -28,10 +26,8 @@ export class UsageReports extends Context.Tag("tooltrail/services/UsageReports")
       window: TimeWindow,
     ) => Effect.Effect<Option.Option<ToolReport>, PersistenceError | DetailPruned>
 
-    /** Everything about one session; none where it has no calls. Fails where all of them are pruned. */
-    readonly getSessionReport: (
-      sessionId: string,
-    ) => Effect.Effect<Option.Option<SessionReport>, PersistenceError | DetailPruned>
+    /** Everything about one session; none if it has no calls, or all of them are pruned. */
+    readonly getSessionReport: (sessionId: string) => Effect.Effect<Option.Option<SessionReport>, PersistenceError>
 
     /**
      * The calls of a tool, or of all, by day, week or month, from the one in which the window begins on; the first is whole.

@@ -127,6 +127,10 @@ describe("the payload decoder", () => {
     [{}, "error"],
     [{ is_interrupt: false }, "error"],
     [{ is_interrupt: true }, "interrupted"],
+    [{ error: "<tool_use_error>Sibling tool call errored</tool_use_error>" }, "cancelled"],
+    [{ error: "<tool_use_error>Cancelled: parallel tool call Bash(ls) errored</tool_use_error>" }, "cancelled"],
+    [{ error: "it says: <tool_use_error>Sibling tool call errored" }, "error"],
+    [{ error: 7 }, "error"],
   ])("a failure with %j is of the kind %s", (fields, kind) => {
     const event = call({ hook_event_name: "PostToolUseFailure", error: "x", ...fields })
     assert.isFalse(event.success)

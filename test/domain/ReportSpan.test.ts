@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as fc from "fast-check"
+import { fromEpochMillis, type Timestamp } from "../../src/domain/Timestamp.ts"
 import {
   type Bin,
   type BinUnit,
@@ -10,8 +11,7 @@ import {
   ofWindow,
   type ReportSpan,
   steps,
-} from "../../src/domain/ReportSpan.ts"
-import { fromEpochMillis, type Timestamp } from "../../src/domain/Timestamp.ts"
+} from "../../src/domain/UsageReport.ts"
 
 const at = (text: string) => text as Timestamp
 const span = (from: string, until: string, unit: BinUnit): ReportSpan => ({ from: at(from), until: at(until), unit })

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import {
   chmodSync,
   copyFileSync,
@@ -10,21 +9,15 @@ import {
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
-import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Record from "effect/Record"
-import { rollUpRecent } from "../../src/layers/store/addToRollups.ts"
-import { connectSqlite, unhurried } from "../../src/layers/store/connect.ts"
+import { latestMigration, unhurried } from "../../src/layers/store/connect.ts"
 import { withImmediateTransaction } from "../../src/layers/store/immediateTransaction.ts"
-import { latestMigration } from "../../src/layers/store/latestMigration.ts"
 import { migrations } from "../../src/layers/store/migrations.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/store/openStore.ts"
-import { bucketColumns } from "../../src/layers/store/rollupTables.ts"
-import { makeRollupQueries } from "../../src/layers/store/StoreUpkeepSql.ts"
 import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
 
@@ -34,13 +27,6 @@ const live = (directory: string, whenMissing: "create" | "fail" = "create", busy
 const freshHome = () => join(temporaryFolder(), "a", "home")
 
 const schemaOf = (sql: SqlClient.SqlClient) => sql`SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name`
-
-const migrateTo = (sql: SqlClient.SqlClient) => (last: number) =>
-  Migrator.make({})({
-    loader: Migrator.fromRecord(
-      Record.filter(migrations, (_, key) => Number.parseInt(key, 10) <= last) as typeof migrations,
-    ),
-  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 
 describe("SqliteLive", () => {
   it.effect("makes folder and store for the owner only, in WAL mode with synchronous NORMAL", () => {
@@ -129,173 +115,32 @@ describe("SqliteLive", () => {
       const migrated = yield* schemaOf(sql)
       const fresh = yield* Effect.provide(Effect.flatMap(SqlClient.SqlClient, schemaOf), SqliteMemory)
       assert.deepStrictEqual(
-        migrated.map((row) => row.name),
+        migrated.map((row) => row.name).filter((name) => name !== "effect_sql_migrations"),
         fresh.map((row) => row.name),
       )
     }).pipe(Effect.provide(live(home)))
   })
 
-  it.effect("keeps the sums of pruned days of an older store, and adds its calls to the others anew", () => {
-    const insert = (sql: SqlClient.SqlClient, id: number | null) => sql`
-      INSERT INTO tool_usage_events (id, tool_name, created_at) VALUES (${id}, 'Bash', '2026-11-23 12:00:00')`
-    const sums = (sql: SqlClient.SqlClient) =>
-      sql`SELECT day, uses FROM usage_by_day UNION ALL SELECT hour, sum(uses) FROM usage_by_hour GROUP BY hour`
-    const noSums = `last_used, uses, failures, interruptions, duration_ms, ${bucketColumns.join(", ")}`
-    const zeros = Array.from({ length: bucketColumns.length + 3 }, () => 0).join(", ")
+  it.effect("refuses a store of an unreleased version in one line, and leaves it as it is", () => {
+    const home = freshHome()
+    mkdirSync(home, { recursive: true })
+    const older = new Database(join(home, "tooltrail.db"))
+    older.exec(readFileSync(join(import.meta.dirname, "..", "fixtures", "schema-17.sql"), "utf8"))
+    older.exec(
+      "ALTER TABLE tool_usage_events ADD COLUMN agent TEXT; ALTER TABLE tool_usage_events ADD COLUMN tool_use_id TEXT",
+    )
+    older.close()
     return Effect.gen(function* () {
-      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = migrateTo(sql)
-      const addOldTrigger = (name: string) =>
-        sql.unsafe(`CREATE TRIGGER ${name} AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END`)
-      yield* upTo(22)
-      yield* Effect.forEach(["roll_up_event", "roll_back_event"], addOldTrigger)
-      yield* upTo(23)
-      yield* insert(sql, 3)
-      for (const [period, texts] of [
-        ["day", ["2026-11-01", "2026-11-23"]],
-        ["hour", ["2026-11-23 12"]],
-      ] as const) {
-        for (const text of texts) {
-          yield* sql.unsafe(`
-            INSERT INTO usage_by_${period} (series_id, ${period}, ${noSums}) VALUES (1, '${text}', '${text}', 7, ${zeros})`)
-        }
-      }
-      yield* sql`INSERT INTO usage_series (tool_name) VALUES ('Bash')`
-      yield* sql`UPDATE rollup_state SET rolled_to = 3, pruned_before = '2026-11-20'`
-      yield* Effect.forEach(["roll_up_recent", "roll_up_late"], addOldTrigger)
-      yield* upTo(latestMigration)
-      assert.deepStrictEqual(yield* sums(sql), [{ day: "2026-11-01", uses: 7 }])
-      assert.deepStrictEqual(yield* sql`SELECT pruned_before, forgotten_before FROM rollup_state`, [
-        { pruned_before: "2026-11-20", forgotten_before: "2026-11-20" },
-      ])
-      yield* insert(sql, null)
-      yield* rollUpRecent(sql)
-      const { fillStep } = makeRollupQueries(sql)
-      assert.isFalse(yield* fillStep(10))
-      assert.deepStrictEqual(yield* sums(sql), [
-        { day: "2026-11-01", uses: 7 },
-        { day: "2026-11-23", uses: 2 },
-        { day: "2026-11-23 12", uses: 2 },
-      ])
-      yield* sql`DELETE FROM tool_usage_events WHERE id = 3`
-      assert.deepStrictEqual(
-        (yield* sums(sql)).map(({ uses }) => uses),
-        [7, 1, 1],
+      const error = yield* Effect.flip(Effect.provide(SqlClient.SqlClient, live(home)))
+      assert.match(
+        error.message,
+        /^could not use the store: an unreleased version of tooltrail made it; .*`tooltrail export`/,
       )
-    }).pipe(Effect.scoped)
+      const database = new Database(join(home, "tooltrail.db"), { readonly: true })
+      assert.lengthOf(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'tooltrail_migrations'").all(), 0)
+      database.close()
+    })
   })
-
-  it.effect("adds the calls of an older store anew where its sums were not cut yet", () =>
-    Effect.gen(function* () {
-      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = migrateTo(sql)
-      yield* upTo(24)
-      const insert = (tool: string, at: string) =>
-        sql`INSERT INTO tool_usage_events (tool_name, success, created_at) VALUES (${tool}, ${tool === "Bash" ? 0 : 1}, ${at})`
-      for (const time of ["05:59:59", "06:00:00", "11:29:59", "11:30:00", "18:00:00"]) {
-        yield* insert("Bash", `2026-11-23 ${time}`)
-      }
-      yield* insert("Read", "2026-11-24 00:00:00")
-      const none = Array.from({ length: bucketColumns.length + 3 }, () => 0).join(", ")
-      const columns = `last_used, uses, failures, interruptions, duration_ms, ${bucketColumns.join(", ")}`
-      yield* sql.unsafe(`
-        INSERT INTO usage_by_hour (day, series_id, hour, ${columns})
-        VALUES ('2026-11-23', 1, '2026-11-23 05', '2026-11-23 05:59:59', 1, ${none})`)
-      yield* sql.unsafe(`
-        INSERT INTO usage_by_day (series_id, day, ${columns})
-        VALUES (1, '2026-11-23', '2026-11-23 05:59:59', 1, ${none})`)
-      yield* sql`UPDATE rollup_state SET rolled_to = 6`
-      yield* upTo(latestMigration)
-      const { fillStep, findDrift } = makeRollupQueries(sql)
-      assert.isFalse(yield* fillStep(10))
-      assert.deepStrictEqual(yield* findDrift, [])
-      assert.deepStrictEqual(
-        yield* sql`
-          SELECT day, uses, uses_before_06, failures_before_06, uses_before_12, failures_before_12, uses_before_18,
-            failures_before_18 FROM usage_by_day ORDER BY day`.values,
-        [
-          ["2026-11-23", 5, 1, 1, 4, 4, 4, 4],
-          ["2026-11-24", 1, 1, 0, 1, 0, 1, 0],
-        ],
-      )
-      assert.deepStrictEqual(
-        yield* sql`SELECT hour, uses, uses_before_30, failures_before_30 FROM usage_by_hour ORDER BY hour`.values,
-        [
-          ["2026-11-23 05", 1, 0, 0],
-          ["2026-11-23 06", 1, 1, 1],
-          ["2026-11-23 11", 2, 1, 1],
-          ["2026-11-23 18", 1, 1, 1],
-          ["2026-11-24 00", 1, 1, 0],
-        ],
-      )
-      for (const [table, column] of [
-        ["usage_by_day", "uses_before_12"],
-        ["usage_by_hour", "failures_before_30"],
-      ]) {
-        yield* sql.unsafe(`UPDATE ${table} SET ${column} = ${column} + 1 WHERE day = '2026-11-23'`)
-        assert.isNotEmpty(yield* findDrift, table)
-        yield* sql.unsafe(`UPDATE ${table} SET ${column} = ${column} - 1 WHERE day = '2026-11-23'`)
-      }
-      assert.deepStrictEqual(yield* findDrift, [])
-    }).pipe(Effect.scoped),
-  )
-
-  it.effect("does not take an older store for pruned that had nothing to prune", () =>
-    Effect.gen(function* () {
-      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = migrateTo(sql)
-      yield* upTo(26)
-      yield* sql`UPDATE rollup_state SET pruned_before = '2026-11-20'`
-      yield* upTo(latestMigration)
-      yield* sql`INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('Bash', '2026-11-01 12:00:00')`
-      assert.deepStrictEqual(
-        yield* sql`SELECT pruned_before, forgotten_before, (SELECT count(*) FROM tool_usage_events) AS events FROM rollup_state`,
-        [{ pruned_before: null, forgotten_before: null, events: 1 }],
-      )
-    }).pipe(Effect.scoped),
-  )
-
-  it.effect("keeps by which names an older store knows the events of others, and reads transcripts once more", () =>
-    Effect.gen(function* () {
-      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = migrateTo(sql)
-      yield* upTo(27)
-      yield* sql`INSERT INTO imported_events VALUES ('other', 7, '2026-11-20 00:00:00', 1), ('other', 8, '2026-11-20 00:00:00', 2)`
-      yield* sql`INSERT INTO transcript_files VALUES ('/s.jsonl', 1, 1, 1, 1, 'of its beginning', '')`
-      yield* upTo(latestMigration)
-      assert.deepStrictEqual(yield* sql`SELECT fingerprint FROM transcript_files`, [])
-      yield* sql`INSERT INTO event_origins VALUES ('third', 7, '2026-11-20 00:00:00', 1)`
-      assert.deepStrictEqual(
-        yield* sql`SELECT origin, origin_id, event_id FROM event_origins ORDER BY origin, origin_id`.values,
-        [
-          ["other", 7, 1],
-          ["other", 8, 2],
-          ["third", 7, 1],
-        ],
-      )
-      assert.deepStrictEqual(yield* sql`PRAGMA integrity_check`, [{ integrity_check: "ok" }])
-    }).pipe(Effect.scoped),
-  )
-
-  it.effect("gives triggers new names, by which an older program that still runs does not find them", () =>
-    Effect.gen(function* () {
-      const sql = yield* connectSqlite(":memory:", { busyTimeoutMillis: 0, checkpointPages: 0 })
-      const upTo = migrateTo(sql)
-      yield* upTo(25)
-      const old = ["keep_pruned", "sums_add_recent", "sums_add_late", "sums_take_away", "sums_change"]
-      yield* Effect.forEach(old, (name) =>
-        sql.unsafe(`CREATE TRIGGER ${name} AFTER INSERT ON tool_usage_events BEGIN SELECT RAISE(ABORT, 'old'); END`),
-      )
-      yield* upTo(latestMigration)
-      const made = yield* sql`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name`
-      assert.deepStrictEqual(
-        made.map(({ name }) => name),
-        old.map((name) => `${name}_27`).sort(),
-      )
-      // Where they change, a migration is to make them by other names.
-      assert.strictEqual(createHash("sha256").update(JSON.stringify(made)).digest("hex").slice(0, 12), "195afd692d3b")
-    }).pipe(Effect.scoped),
-  )
 
   it.effect("undoes by its journal what a process left half written, that was killed", () => {
     const home = freshHome()
@@ -341,7 +186,7 @@ describe("SqliteLive", () => {
       yield* Effect.provide(
         Effect.flatMap(
           SqlClient.SqlClient,
-          (sql) => sql`INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')`,
+          (sql) => sql`INSERT INTO tooltrail_migrations (migration_id, name) VALUES (999, 'x')`,
         ),
         live(home),
       )

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFil
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
-import { DamagedStore } from "../../src/domain/DamagedStore.ts"
-import { isWholeByHeader } from "../../src/layers/store/storeHeader.ts"
+import { DamagedStore } from "../../src/domain/StoreError.ts"
+import { isWholeByHeader } from "../../src/layers/store/checkFile.ts"
 import { hookPayload, lines, runHook, temporaryFolder } from "../support/processes.ts"
 
 describe("the header of a store's file", () => {

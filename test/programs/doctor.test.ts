@@ -18,13 +18,12 @@ import { PersistenceError } from "../../src/domain/StoreError.ts"
 import { AgentSettingsFiles } from "../../src/layers/agents/ClaudeCodeSettings.ts"
 import { HomeFilesLive } from "../../src/layers/files/HomeFilesLive.ts"
 import { SpoolFiles } from "../../src/layers/files/SpoolFiles.ts"
-import { latestMigration } from "../../src/layers/store/latestMigration.ts"
+import { latestMigration } from "../../src/layers/store/connect.ts"
 import { StoreLive } from "../../src/layers/store/Store.ts"
 import { StoreFileSqlite } from "../../src/layers/store/StoreFileSqlite.ts"
-import { explainDamage, howToRestore } from "../../src/programs/cli/damage.ts"
 import { examine as doctorExamine, repair } from "../../src/programs/upkeep/doctor.ts"
 import { HookCost } from "../../src/services/HookCost.ts"
-import { Retention } from "../../src/services/Retention.ts"
+import { StoreUpkeep } from "../../src/services/StoreUpkeep.ts"
 import { homeAt } from "../support/home.ts"
 import { hookPayload, hookProgram, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
@@ -45,9 +44,9 @@ type OpenStore = ReturnType<typeof StoreLive>
 /** A store that cannot be written anew, as on a full disk. */
 const withoutRoom = (store: OpenStore): OpenStore =>
   Layer.effect(
-    Retention,
-    Effect.map(Retention, (retention) => ({
-      ...retention,
+    StoreUpkeep,
+    Effect.map(StoreUpkeep, (upkeep) => ({
+      ...upkeep,
       unusedSpace: Effect.succeed({ bytes: 5_000_000, canBeGivenBack: false }),
       rewrite: Effect.fail(
         new PersistenceError({ operation: "write the store anew", reason: "unavailable", cause: "the disk is full" }),
@@ -72,8 +71,6 @@ const examine = (
       changeStoreLayer(StoreLive({ busyTimeoutMillis: 1000, checkpointPages: 1000, whenMissing: "fail" })),
       files,
     ),
-    howToRestore,
-    explainDamage,
   }
   return Effect.gen(function* () {
     const done = mend ? yield* repair(options) : []
@@ -92,18 +89,21 @@ const examine = (
 const found = ({ checks }: Report, name: string) =>
   checks.filter((check) => check.name === name).map(({ status, message }) => `${status}: ${message}`)
 
+/** The name of a spooled call. */
+const call = (n: number) => `${String(n).padStart(15, "0")}-1-a.json`
+
 const old = (path: string) => utimesSync(path, 1, 1)
 
 describe("doctor", () => {
-  it("finds nothing wrong where nothing is recorded, and makes nothing", async () => {
+  it("warns if nothing is recorded yet, and makes nothing", async () => {
     const home = join(temporaryFolder(), "home")
     const report = await examine(home)
-    assert.deepStrictEqual(found(report, "last call"), ["ok: nothing recorded yet"])
+    assert.match(found(report, "store")[0] ?? "", /^warning: nothing is recorded yet: there is no store at /)
     await examine(home, true)
     assert.isFalse(existsSync(home))
   })
 
-  it("says of a store that is well what it looked at, in a line each", async () => {
+  it("says in a line each what it checked", async () => {
     const home = await usedHome()
     const { code, stdout, stderr } = await runCli(home, ["doctor"])
     assert.deepStrictEqual([code, stderr], [0, ""])
@@ -112,14 +112,14 @@ describe("doctor", () => {
       new RegExp(`^ok +store +${join(home, "tooltrail.db")}$`, "m"),
       /^ok +permissions /m,
       /^ok +config +calls are kept until you prune them$/m,
-      new RegExp(`^ok +schema +schema ${latestMigration}`, "m"),
-      /^ok +integrity /m,
-      /^ok +counts /m,
+      new RegExp(`^ok +schema +schema ${latestMigration} \\(current\\)$`, "m"),
+      /^ok +integrity +integrity check passed$/m,
+      /^ok +counts +tool counts match the recorded calls$/m,
       /^ok +sums /m,
-      /^ok +space +the store's file keeps no space/m,
+      /^ok +space +no wasted space$/m,
       /^ok +last call +Bash, \d{4}-/m,
       /^ok +spool /m,
-      /^ok +drafts /m,
+      /^ok +drafts +no leftover temporary files$/m,
       /^warning +registered +no agent's settings have tooltrail's hook/m,
       /^(ok|warning) +hook +the hook takes \d+ ms a call, Node alone \d+ ms/m,
     ]) {
@@ -128,19 +128,19 @@ describe("doctor", () => {
     assert.lengthOf(lines(stdout), 14)
   })
 
-  it("prints one JSON value, sees what makes the hook slow, and ends with 1 where a person is needed", async () => {
+  it("prints one JSON value, sees what makes the hook slow, and ends with 1 if there are problems", async () => {
     const home = await usedHome()
     changeStore(home, "UPDATE tool_registry SET usage_count = 7")
     const ill = await runCli(home, ["doctor", "--json"], { env: { NODE_OPTIONS: "--no-deprecation" } })
     const report = JSON.parse(ill.stdout) as Report
-    assert.deepStrictEqual([ill.code, report.ok, lines(ill.stderr).length], [1, false, 1])
+    assert.deepStrictEqual([ill.code, report.ok, ill.stderr], [1, false, "tooltrail: 1 problem needs your attention\n"])
     assert.include(found(report, "hook")[0], "NODE_OPTIONS is set")
     const mended = await runCli(home, ["doctor", "--repair", "--json"])
     assert.deepStrictEqual([mended.code, mended.stderr], [0, ""])
     assert.isTrue((JSON.parse(mended.stdout) as Report).ok)
   })
 
-  it("finds what is amiss, changes nothing, and mends it under --repair without loss", async () => {
+  it("finds problems and changes nothing, then repairs them without loss", async () => {
     const home = await usedHome()
     const writer = new Database(join(home, "tooltrail.db"))
     writer.exec("BEGIN IMMEDIATE")
@@ -150,68 +150,51 @@ describe("doctor", () => {
     writer.close()
     const spool = join(home, "spool")
     const [, halfMade = ""] = readdirSync(spool).sort()
-    renameSync(join(spool, halfMade), join(spool, `${halfMade}.part`))
-    writeFileSync(join(spool, "000.json.part"), '{"owed"')
+    const [whole, cut, fresh] = [`${halfMade}.new-1-abc`, `${call(0)}.new-1-abc`, `${call(1)}.new-1-abc`]
+    renameSync(join(spool, halfMade), join(spool, whole))
+    writeFileSync(join(spool, cut), '{"toolName"')
     writeFileSync(join(home, "tooltrail.db.new-1-abc"), "")
-    for (const path of [
-      join(spool, `${halfMade}.part`),
-      join(spool, "000.json.part"),
-      join(home, "tooltrail.db.new-1-abc"),
-    ]) {
-      old(path)
-    }
-    writeFileSync(join(spool, "111.json.part"), '{"owed"')
+    writeFileSync(join(home, "serve.token.new-1-abc"), "half a tok")
+    writeFileSync(join(home, "notes.txt.new-1-abc"), "not tooltrail's")
+    for (const path of [join(spool, whole), join(spool, cut)]) old(path)
+    for (const name of ["tooltrail.db", "serve.token", "notes.txt"]) old(join(home, `${name}.new-1-abc`))
+    writeFileSync(join(spool, fresh), '{"toolName"')
     writeFileSync(join(home, "tooltrail.db.new-2-abc"), "")
-    changeStore(home, "UPDATE tool_registry SET usage_count = 7; UPDATE rollup_state SET rolled_to = 1")
+    changeStore(home, "UPDATE tool_registry SET usage_count = 7; UPDATE usage_state SET rolled_to = 1")
     chmodSync(home, 0o755)
     chmodSync(join(home, "tooltrail.db"), 0o644)
     chmodSync(join(home, "tooltrail.db.new-2-abc"), 0o600)
-    chmodSync(join(spool, "111.json.part"), 0o600)
-    writeFileSync(join(home, "notes.txt"), "not tooltrail's", { mode: 0o644 })
+    chmodSync(join(spool, fresh), 0o600)
 
     const ill = await examine(home)
-    assert.match(found(ill, "permissions")[0] ?? "", /^problem: .*home has mode 755, it should have 700, and \d+ more/)
-    assert.match(found(ill, "counts")[0] ?? "", /^problem: Bash counts 7, its calls add up to 1;/)
+    assert.match(found(ill, "permissions")[0] ?? "", /^problem: .* has mode 644, it should have 600, and \d+ more/)
+    assert.match(found(ill, "counts")[0] ?? "", /^problem: Bash has the count 7, it should be 1;/)
     assert.match(
       found(ill, "sums")[0] ?? "",
-      /^problem: the sums have no calls of Bash in \d{4}-\d\d-\d\d \(UTC\), where there are 1, and 1 more sum; --repair adds up anew/,
+      /^problem: the sums count no calls(?: of Bash)? in \S+(?: \d\d)?, but 1 are recorded, and \d+ more sums; --repair/,
     )
     assert.match(found(ill, "spool")[0] ?? "", /^warning: 1 call /)
-    assert.match(found(ill, "drafts")[0] ?? "", /^warning: 3 half-written files/)
+    assert.match(found(ill, "drafts")[0] ?? "", /^warning: 4 half-written files/)
     assert.deepStrictEqual(totals(home), { events: 1, successes: 1, aggregate: 7 })
 
     const mended = await examine(home, true)
     assert.includeMembers(found(mended, "repair"), [
-      "ok: removed 2 half-written files",
-      "ok: took 1 whole call from half-made spool files",
+      "ok: removed 3 half-written files",
+      "ok: recovered 1 call from half-written spool files",
       "ok: stored 2 calls from the spool",
-      "ok: counted 1 tool anew",
-      "ok: added 2 sums up anew",
+      "ok: corrected the count of 1 tool",
+      "ok: corrected 9 sums",
     ])
     assert.isTrue(mended.ok)
     assert.deepStrictEqual(totals(home), { events: 3, successes: 3, aggregate: 3 })
-    assert.strictEqual(statSync(home).mode & 0o777, 0o700)
     assert.strictEqual(statSync(join(home, "tooltrail.db")).mode & 0o777, 0o600)
-    assert.strictEqual(statSync(join(home, "notes.txt")).mode & 0o777, 0o644)
-    assert.sameMembers(readdirSync(spool), ["111.json.part", "reserve"])
+    assert.isTrue(existsSync(join(home, "notes.txt.new-1-abc")))
+    assert.sameMembers(readdirSync(spool), [fresh, "reserve"])
     assert.isTrue(existsSync(join(home, "tooltrail.db.new-2-abc")))
     assert.isEmpty(found(await examine(home, true), "repair"))
   })
 
-  it("says how many calls are not in the sums yet, and adds them under --repair", async () => {
-    const home = await usedHome()
-    changeStore(home, "UPDATE rollup_state SET fill_until = 1, rolled_to = 1")
-    assert.match(
-      found(await examine(home), "sums")[0] ?? "",
-      /^warning: 1 call to be added to them by the next reconcile/,
-    )
-    const mended = await examine(home, true)
-    assert.deepStrictEqual(found(mended, "repair"), ["ok: added 1 call to the sums"])
-    assert.match(found(mended, "sums")[0] ?? "", /^ok: /)
-    assert.isEmpty(found(await examine(home, true), "repair"))
-  })
-
-  it("says that the file of an older store keeps what is pruned, and writes it anew under --repair", async () => {
+  it("says that the file of an older store keeps the space of pruned calls, and rewrites it under --repair", async () => {
     const home = await usedHome()
     changeStore(home, "PRAGMA auto_vacuum = NONE; VACUUM")
     changeStore(
@@ -230,10 +213,10 @@ describe("doctor", () => {
     const again = await runCli(home, ["prune", "--older-than", "30d", "--json"])
     const { events, freed_bytes, kept_bytes } = JSON.parse(again.stdout)
     assert.deepStrictEqual([events, freed_bytes, kept_bytes > 1_000_000], [0, 0, true])
-    assert.match(found(await examine(home), "space")[0] ?? "", /^warning: .* cannot give back \d+ MB that are unused/)
+    assert.match(found(await examine(home), "space")[0] ?? "", /^warning: \d+ MB of the store's file are unused/)
     const before = pages()
     const { stdout } = await runCli(home, ["doctor", "--repair"])
-    assert.match(stdout, /wrote the store's file anew, without \d+ MB/)
+    assert.match(stdout, /rewrote the store's file without \d+ MB/)
     assert.isBelow(pages(), before - kept_bytes / 4096 + 2)
     assert.match(found(await examine(home), "space")[0] ?? "", /^ok/)
     assert.deepStrictEqual(
@@ -243,12 +226,12 @@ describe("doctor", () => {
     assert.strictEqual(totals(home).aggregate, 20_001)
   })
 
-  it("says what it mended also where the file cannot be written anew", async () => {
+  it("says what it repaired even if the file cannot be rewritten", async () => {
     const home = await usedHome()
     changeStore(home, "UPDATE tool_registry SET usage_count = 7")
     const mended = await examine(home, true, withoutRoom)
     assert.deepStrictEqual(found(mended, "repair"), [
-      "ok: counted 1 tool anew",
+      "ok: corrected the count of 1 tool",
       "problem: could not write the store anew: the disk is full",
     ])
     assert.strictEqual(totals(home).aggregate, 1)
@@ -257,10 +240,10 @@ describe("doctor", () => {
   it("leaves to a person what was set aside, what is damaged and what is too new", async () => {
     const home = await usedHome()
     mkdirSync(join(home, "spool", "unreadable"), { recursive: true, mode: 0o700 })
-    writeFileSync(join(home, "spool", "unreadable", "1.json"), "{", { mode: 0o600 })
+    writeFileSync(join(home, "spool", "unreadable", call(1)), "{", { mode: 0o600 })
     assert.match(found(await examine(home, true), "set aside")[0] ?? "", /^problem: 1 spooled call could not/)
-    assert.deepStrictEqual(readdirSync(join(home, "spool", "unreadable")), ["1.json"])
-    changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
+    assert.deepStrictEqual(readdirSync(join(home, "spool", "unreadable")), [call(1)])
+    changeStore(home, "INSERT INTO tooltrail_migrations (migration_id, name) VALUES (999, 'x')")
     assert.match(found(await examine(home, true), "schema")[0] ?? "", /^problem: the store has schema 999/)
     writeFileSync(join(home, "tooltrail.db"), "x".repeat(9000))
     const report = await examine(home, true)
@@ -275,9 +258,7 @@ describe("doctor", () => {
       writeFileSync(path, text, { mode: 0o600 })
       return found(await examine(home), "config")
     }
-    assert.deepStrictEqual(await configured('{"retention":"90d"}'), [
-      "ok: calls are pruned when they are older than 90 days",
-    ])
+    assert.deepStrictEqual(await configured('{"retention":"90d"}'), ["ok: calls older than 90 days are pruned"])
     assert.deepStrictEqual(await configured("retention: 90d"), [
       `problem: ${path} is not used: it is not JSON; accepted is { "retention": "180d" }`,
     ])
@@ -292,11 +273,62 @@ describe("doctor", () => {
     assert.match(stdout, /^problem +config /m)
   })
 
-  it("does not close a folder that serves others", async () => {
+  it("closes its files and folders to others, but nothing else", async () => {
     const home = await usedHome()
-    chmodSync(home, 0o1777)
+    const mode = (...names: ReadonlyArray<string>) => statSync(join(home, ...names)).mode & 0o7777
+    assert.strictEqual((await runCli(home, ["backup"])).code, 0)
+    chmodSync(home, 0o755)
+    chmodSync(join(home, "backups"), 0o755)
+    writeFileSync(join(home, "serve.token"), "secret", { mode: 0o644 })
+    const [first, token] = found(await examine(home), "permissions")
+    assert.match(first ?? "", /^problem: .*home has mode 755, it should have 700, and 2 more; --repair closes it/)
+    assert.match(token ?? "", /^problem: others may know the token in .*serve\.token; delete it/)
+    await examine(home, true)
+    assert.deepStrictEqual([mode(), mode("backups"), mode("serve.token")], [0o700, 0o700, 0o600])
+
+    const foreign = ["notes.txt", "tooltrail-notes.md", "spool/print-job", "backups/photos.tar"]
+    for (const name of foreign) writeFileSync(join(home, name), "not tooltrail's", { mode: 0o644 })
+    for (const folder of [".", "spool", "backups"]) chmodSync(join(home, folder), 0o755)
     const report = await examine(home, true)
-    assert.match(found(report, "repair")[0] ?? "", /^problem: .*it is a folder for all/)
-    assert.strictEqual(statSync(home).mode & 0o7777, 0o1777)
+    assert.deepStrictEqual(
+      foreign.map((name) => mode(name)),
+      foreign.map(() => 0o644),
+    )
+    assert.deepStrictEqual([mode(), mode("spool"), mode("backups")], [0o755, 0o755, 0o755])
+    assert.match(found(report, "permissions")[0] ?? "", /^ok: /)
+
+    chmodSync(home, 0o1777)
+    assert.match(
+      found(await examine(home, true), "permissions")[0] ?? "",
+      /^problem: others can replace files in .*home, which has mode 777 .*; set TOOLTRAIL_HOME to another folder/,
+    )
+    assert.strictEqual(mode(), 0o1777)
+  })
+
+  it("finds a home that cannot be written, and SQLite that cannot be loaded", async () => {
+    const file = join(temporaryFolder(), "file")
+    writeFileSync(file, "")
+    const [below, ...others] = found(await examine(join(file, "home")), "store")
+    assert.match(below ?? "", /^problem: could not write to .*file\/home: .*not a folder/)
+    assert.isEmpty(others)
+
+    const home = await usedHome()
+    const preload = join(temporaryFolder(), "preload.cjs")
+    writeFileSync(preload, "process.dlopen = () => { throw new Error('it is for another Node') }")
+    const { code, stdout } = await runCli(home, ["doctor"], { env: { NODE_OPTIONS: `--require ${preload}` } })
+    assert.strictEqual(code, 1)
+    assert.match(stdout, /^problem +store +could not use SQLite: .*another Node/m)
+    assert.notMatch(stdout, /^ok +store/m)
+  })
+
+  it("says why it could not repair a store that it cannot read", async () => {
+    const home = join(temporaryFolder(), "home")
+    mkdirSync(home, { mode: 0o700 })
+    new Database(join(home, "tooltrail.db")).exec("CREATE TABLE other (x)").close()
+    chmodSync(join(home, "tooltrail.db"), 0o600)
+    assert.match(
+      found(await examine(home, true), "repair")[0] ?? "",
+      /^problem: could not check the store .*no such table/,
+    )
   })
 })

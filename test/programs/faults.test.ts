@@ -16,8 +16,7 @@ import { join } from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Option from "effect/Option"
-import { decodeSpoolLine } from "../../src/domain/SpooledCall.ts"
-import type { ToolUse } from "../../src/domain/ToolUse.ts"
+import { decodeToolUseLine, type ToolUse } from "../../src/domain/ToolUse.ts"
 import {
   type Finished,
   hookPayload,
@@ -48,7 +47,7 @@ const usedHome = async (): Promise<string> => {
 const spoolCalls = (home: string, count: number, fields: (place: number) => Partial<ToolUse>) => {
   mkdirSync(spool(home), { mode: 0o700 })
   for (let n = 0; n < count; n++) {
-    const line = JSON.stringify({ owed: "call", use: toolUse(fields(n)) })
+    const line = JSON.stringify(toolUse(fields(n)))
     writeFileSync(join(spool(home), `${String(n).padStart(15, "0")}-1-a.json`), line)
   }
 }
@@ -83,7 +82,7 @@ describe("a home that is", () => {
     ],
     [
       "with a store of the future",
-      (home) => changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')"),
+      (home) => changeStore(home, "INSERT INTO tooltrail_migrations (migration_id, name) VALUES (999, 'x')"),
     ],
   ])("%s keeps its bytes, and the hook says so in one line", async (name, spoil) => {
     const home = await usedHome()
@@ -123,22 +122,28 @@ describe("a home that is", () => {
 })
 
 describe("many processes", () => {
-  it("record each call once that arrive at once on a fresh home", async () => {
+  it("record each call once if all arrive at once on a home that does not exist yet", async () => {
     const home = join(temporaryFolder(), "home")
     const all = await Promise.all(Array.from({ length: 16 }, (_, n) => runHook(home, hookPayload(`${n}`))))
-    for (const finished of all) quiet(finished)
+    for (const finished of all) {
+      quiet(finished)
+      assert.strictEqual(finished.stderr, "")
+    }
     assert.deepStrictEqual(totals(home), { events: 16, successes: 16, aggregate: 16 })
+    assert.isEmpty(readdirSync(home).filter((name) => name.includes(".new-")))
   })
 
   it("that are killed at any moment leave a whole store and every promised call", async () => {
     const home = await usedHome()
-    const { millis } = await runHook(home, hookPayload("timed"))
+    const started = performance.now()
+    await runHook(home, hookPayload("timed"))
+    const usual = performance.now() - started
     const promised = ["first", "timed"]
     const victims = 12
     const kill = (n: number) => {
       const script = `const child = require("node:child_process").spawn(process.execPath, [${JSON.stringify(hookProgram)}], { stdio: ["pipe", "ignore", "ignore"] })
         child.stdin.on("error", () => {}).end(${JSON.stringify(hookPayload(`kill-${n}`))})
-        setTimeout(() => child.kill("SIGKILL"), ${(millis * 1.2 * n) / victims})
+        setTimeout(() => child.kill("SIGKILL"), ${(usual * 1.2 * n) / victims})
         child.on("exit", (code) => process.stdout.write(String(code)))`
       return runProgram("-e", { args: [script], env: { TOOLTRAIL_HOME: home } })
     }
@@ -149,7 +154,7 @@ describe("many processes", () => {
     }
     const kept = readStore(home, (all) => all("SELECT tool_use_id AS id FROM tool_usage_events")).map(({ id }) => id)
     for (const name of spooled(home)) {
-      kept.push(Option.getOrThrow(decodeSpoolLine(readFileSync(join(spool(home), name), "utf8"))).use.toolUseId)
+      kept.push(Option.getOrThrow(decodeToolUseLine(readFileSync(join(spool(home), name), "utf8"))).toolUseId)
     }
     assert.includeMembers(kept, promised)
     assert.deepStrictEqual(
@@ -166,8 +171,7 @@ describe("many processes", () => {
   it("drain a spool at once and store each call once", async () => {
     const home = await usedHome()
     const count = 300
-    // A call without an id is kept from counting twice by the drain alone.
-    spoolCalls(home, count, (n) => ({ toolUseId: n % 2 === 0 ? `spooled-${n}` : null }))
+    spoolCalls(home, count, (n) => ({ toolUseId: `spooled-${n}` }))
     for (const { code, stderr } of await Promise.all(Array.from({ length: 5 }, () => runCli(home, ["top"])))) {
       assert.deepStrictEqual([code, stderr], [0, ""])
     }

@@ -3,15 +3,24 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { recordToolUse } from "../../src/programs/record/recordToolUse.ts"
+import { StoreUpkeep } from "../../src/services/StoreUpkeep.ts"
 import { ToolRegistry } from "../../src/services/ToolRegistry.ts"
+import { UsageEvents } from "../../src/services/UsageEvents.ts"
 import { lines, runCli, temporaryFolder } from "../support/processes.ts"
-import { pruneAt } from "../support/pruning.ts"
 import { toolUse } from "../support/toolUses.ts"
-import { contentOf, exportTo, importFrom, importLaminarkFrom, inStore, query } from "../support/transfer.ts"
+import {
+  contentOf,
+  exportTo,
+  importFrom,
+  importLaminarkFrom,
+  inStore,
+  openStore,
+  query,
+  type StorePlace,
+} from "../support/transfer.ts"
 
 /** The tables as laminark makes them, with a column of a later version of it, and its own account of migrations. */
 const laminark = `
@@ -56,9 +65,11 @@ const source = (sql = laminark) => {
   return path
 }
 
+const NOW = Date.UTC(2026, 1)
+
 const freshHome = () => join(temporaryFolder(), "home")
 
-const counts = (home: string) =>
+const counts = (home: StorePlace) =>
   Effect.map(
     query(
       home,
@@ -67,16 +78,17 @@ const counts = (home: string) =>
     (rows) => rows.map((row) => Object.values(row)),
   )
 
-const drift = (home: string) =>
+const drift = (home: StorePlace) =>
   inStore(
     home,
     Effect.flatMap(ToolRegistry, ({ findDrift }) => findDrift),
   )
 
 describe("import laminark", () => {
-  it.effect("keeps tools, calls, counts and times, and the registry stays provable", () =>
+  it.scoped("keeps tools, calls, counts and times, and the registry stays provable", () =>
     Effect.gen(function* () {
-      const home = freshHome()
+      yield* TestClock.setTime(NOW)
+      const home = yield* openStore
       const done = yield* importLaminarkFrom(home, source())
       assert.deepInclude(done, {
         tools: 4,
@@ -89,7 +101,7 @@ describe("import laminark", () => {
       assert.deepStrictEqual(yield* counts(home), [
         ["Bash", 5, "2026-01-04 00:00:00", "2026-01-01 00:00:00", 2],
         // laminark counts from the second use on, and its clock may pass a second between its two writes.
-        ["Read", 2, "2026-01-03 00:00:01", "2026-01-03 00:00:00", 0],
+        ["Read", 2, "2026-01-03 00:00:01", "2026-01-02 23:59:59", 0],
         ["mcp__x__*", 0, null, "2026-01-01 00:00:00", 0],
         ["mcp__x__y", 1, "2026-01-02 00:00:01", "2026-01-02 00:00:01", 0],
       ])
@@ -108,7 +120,7 @@ describe("import laminark", () => {
       )
       assert.deepStrictEqual(
         [...new Set(events.map((event) => `${event.agent} ${event.source}`))],
-        ["claude-code laminark"],
+        ["claude-code import"],
       )
       assert.deepInclude(projects[0], { project_hash: "00000000000000aa", root: "/work of mine/a", name: "a" })
       assert.deepInclude(
@@ -118,9 +130,10 @@ describe("import laminark", () => {
     }),
   )
 
-  it.effect("again changes nothing, also under another name, and when it has grown adds only what is new", () =>
+  it.scoped("again changes nothing, also under another name, and when it has grown adds only what is new", () =>
     Effect.gen(function* () {
-      const [home, first] = [freshHome(), source()]
+      yield* TestClock.setTime(NOW)
+      const [home, first] = [yield* openStore, source()]
       yield* importLaminarkFrom(home, first)
       const before = yield* contentOf(home)
       const moved = join(dirname(first), "moved.db")
@@ -146,9 +159,10 @@ describe("import laminark", () => {
     }),
   )
 
-  it.effect("adds to what is there; the earlier discovery and the later use win", () =>
+  it.scoped("adds to what is there; the earlier discovery and the later use win", () =>
     Effect.gen(function* () {
-      const home = freshHome()
+      yield* TestClock.setTime(NOW)
+      const home = yield* openStore
       yield* inStore(
         home,
         recordToolUse(
@@ -162,71 +176,82 @@ describe("import laminark", () => {
     }),
   )
 
-  it.effect("recognises a call that the hook recorded at the same time in the same session, each for one event", () =>
+  it.scoped("leaves out what is recorded here of the same sessions under the agent's own ids", () =>
     Effect.gen(function* () {
-      const [home, path] = [freshHome(), source()]
-      const seen = (second: number, fields = {}) =>
+      yield* TestClock.setTime(NOW)
+      const [home, path] = [yield* openStore, source()]
+      const recorded = (sessionId: string, usedAt: string, toolUseId: string) =>
         recordToolUse(
           toolUse({
-            ...{ sessionId: "s1", projectHash: null, projectRoot: null, toolUseId: `toolu_${second}` },
-            usedAt: Timestamp.fromEpochMillis(Date.UTC(2026, 0, 1) + second * 1000),
-            ...fields,
+            ...{ sessionId, toolUseId, projectHash: null, projectRoot: null },
+            usedAt: usedAt as Timestamp.Timestamp,
           }),
         )
-      yield* inStore(home, seen(1))
-      yield* inStore(home, seen(86_400, { sessionId: "other" }))
+      yield* inStore(home, recorded("s1", "2026-01-02 00:00:00", "toolu_1"))
+      yield* inStore(home, recorded("s2", "2026-01-09 00:00:00", "toolu_2"))
+      // Three events of s1 are from before, or as shortly after as clocks differ; of Bash two, so that its count beyond them stays 2.
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 3, already_known: 3, counted_only: 2 })
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, already_known: 6, counted_only: 0 })
+      // Bash is counted five times there; three of these uses are events, of which two are the calls of s1 here.
       change(
         path,
-        "INSERT INTO tool_usage_events (tool_name, session_id, created_at) VALUES ('Bash', 's1', '2026-01-01 00:00:02')",
+        `UPDATE tool_registry SET usage_count = usage_count + 2, last_used_at = '2026-01-05 00:00:00' WHERE name = 'Bash';
+         INSERT INTO tool_usage_events (tool_name, session_id, created_at) VALUES ('Bash', 's2', '2026-01-05 00:00:00');`,
       )
-      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 6, recognised: 1, counted_only: 1 })
-      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, recognised: 0, counted_only: 0 })
-      const [bash] = yield* counts(home)
-      assert.strictEqual(bash?.[1], 6)
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, already_known: 7, counted_only: 1 })
       assert.isEmpty(yield* drift(home))
     }),
   )
 
-  it.effect("says how many calls are of sessions that are pruned, where it cannot tell which are known", () =>
+  it.scoped("gives way to what a transcript shows of a session", () =>
     Effect.gen(function* () {
-      const home = freshHome()
+      yield* TestClock.setTime(NOW)
+      const [home, path] = [yield* openStore, source()]
+      yield* importLaminarkFrom(home, path)
+      const shown = [
+        toolUse({ sessionId: "s1", toolUseId: "toolu_1", usedAt: "2026-01-02 00:00:02" as Timestamp.Timestamp }),
+      ]
       yield* inStore(
         home,
-        Effect.gen(function* () {
-          yield* TestClock.setTime(Date.UTC(2026, 1))
-          const at = (usedAt: string, sessionId: string) =>
-            recordToolUse(toolUse({ usedAt: usedAt as Timestamp.Timestamp, sessionId, toolUseId: usedAt }))
-          yield* at("2026-01-01 00:00:00", "s1")
-          yield* at("2026-01-02 00:00:01", "s2")
-          yield* pruneAt(Date.UTC(2026, 1), 29)
-        }),
+        Effect.flatMap(UsageEvents, ({ removeProvisional }) => removeProvisional(shown)),
       )
-      const logged: Array<unknown> = []
-      const log = Logger.make(({ message }) => void logged.push(...(message as ReadonlyArray<unknown>)))
-      const path = source()
-      const first = yield* Effect.provide(importLaminarkFrom(home, path), Logger.add(log))
-      assert.deepInclude(first, { recorded: 6, of_pruned_sessions: 4 })
-      assert.match(logged.join("\n"), /: 4 calls of sessions that are pruned here; those .* count twice now/)
-      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, of_pruned_sessions: 0 })
+      yield* inStore(home, recordToolUse(shown[0] as (typeof shown)[number]))
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, counted_only: 0 })
+      assert.lengthOf((yield* contentOf(home)).events, 4)
+      assert.isEmpty(yield* drift(home))
     }),
   )
 
-  it.effect("knows what came from it by way of an export", () =>
+  it.scoped("says how many calls it left out because they are older than what was pruned", () =>
     Effect.gen(function* () {
-      const [home, other, path] = [freshHome(), freshHome(), source()]
+      yield* TestClock.setTime(NOW)
+      const [home, path] = [yield* openStore, source()]
+      yield* inStore(
+        home,
+        Effect.flatMap(StoreUpkeep, (upkeep) => upkeep.beginPrune("2026-01-02")),
+      )
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 5, pruned: 1, counted_only: 2 })
+      assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, pruned: 1, counted_only: 0 })
+    }),
+  )
+
+  it.scoped("knows what came from it by way of an export", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(NOW)
+      const [home, other, path] = [yield* openStore, yield* openStore, source()]
       const file = join(temporaryFolder(), "x.jsonl")
       yield* importLaminarkFrom(home, path)
       yield* exportTo(home, file)
       yield* importFrom(other, file)
-      assert.deepStrictEqual(yield* contentOf(other), yield* contentOf(home))
-      assert.deepInclude(yield* importLaminarkFrom(other, path), { recorded: 0, counted_only: 0 })
+      assert.deepInclude(yield* importLaminarkFrom(other, path), { recorded: 0, counted_only: 2 })
       assert.deepStrictEqual(yield* contentOf(other), yield* contentOf(home))
     }),
   )
 
-  it.effect("takes both of two databases, whose ids are the same", () =>
+  it.scoped("takes both of two databases, whose ids are the same", () =>
     Effect.gen(function* () {
-      const home = freshHome()
+      yield* TestClock.setTime(NOW)
+      const home = yield* openStore
       yield* importLaminarkFrom(home, source())
       // A call without a session, of the same id and second, is taken for the same call.
       const elsewhere = laminark
@@ -238,9 +263,10 @@ describe("import laminark", () => {
     }),
   )
 
-  it.effect("leaves out rows that it cannot read, counts them, and reads times as ISO 8601 writes them", () =>
+  it.scoped("leaves out rows that it cannot read, counts them, and reads times as ISO 8601 writes them", () =>
     Effect.gen(function* () {
-      const [home, path] = [freshHome(), source()]
+      yield* TestClock.setTime(NOW)
+      const [home, path] = [yield* openStore, source()]
       change(
         path,
         `INSERT INTO tool_usage_events (tool_name, created_at) VALUES ('', '2026-01-01 00:00:00'), ('Bash', 'yesterday'), ('Bash', x'00');
@@ -252,9 +278,10 @@ describe("import laminark", () => {
     }),
   )
 
-  it.effect("takes all or nothing", () =>
+  it.scoped("takes all or nothing", () =>
     Effect.gen(function* () {
-      const home = freshHome()
+      yield* TestClock.setTime(NOW)
+      const home = yield* openStore
       yield* query(home, "CREATE TRIGGER no BEFORE INSERT ON imported_baselines BEGIN SELECT RAISE(ABORT, 'no'); END")
       yield* Effect.flip(importLaminarkFrom(home, source()))
       const { events, tools, projects } = yield* contentOf(home)
@@ -269,30 +296,34 @@ describe("the database of laminark", () => {
       .filter((name) => !name.endsWith("-shm"))
       .map((name) => [name, readFileSync(join(folder, name)).toString("base64")])
 
-  it.effect("stays as it is, and nothing is left beside it", () =>
+  it.scoped("stays as it is, and nothing is left beside it", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(NOW)
       const rollback = source()
       const wal = source(`PRAGMA journal_mode = WAL; ${laminark}`)
       for (const path of [rollback, wal]) {
         const before = bytesIn(dirname(path))
-        assert.strictEqual((yield* importLaminarkFrom(freshHome(), path)).recorded, 6)
+        assert.strictEqual((yield* importLaminarkFrom(yield* openStore, path)).recorded, 6)
         assert.deepStrictEqual(bytesIn(dirname(path)), before)
         assert.deepStrictEqual(readdirSync(dirname(path)), ["data.db"])
       }
     }),
   )
 
-  it.effect("is read with what its WAL holds, in use or left by a process that was killed", () =>
+  it.scoped("is read with what its WAL holds, in use or left by a process that was killed", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(NOW)
       const path = source(`PRAGMA journal_mode = WAL; ${laminark}`)
       const user = new Database(path)
-      user.exec("INSERT INTO tool_usage_events (tool_name, session_id) VALUES ('Grep', 's3')")
+      user.exec(
+        "INSERT INTO tool_usage_events (tool_name, session_id, created_at) VALUES ('Grep', 's3', '2026-01-07 00:00:00')",
+      )
       const left = join(temporaryFolder(), "data.db")
       for (const suffix of ["", "-wal"]) writeFileSync(left + suffix, readFileSync(path + suffix))
       for (const place of [path, left]) {
         const before = bytesIn(dirname(place))
         assert.lengthOf(before, 2)
-        assert.strictEqual((yield* importLaminarkFrom(freshHome(), place)).recorded, 7)
+        assert.strictEqual((yield* importLaminarkFrom(yield* openStore, place)).recorded, 7)
         assert.deepStrictEqual(bytesIn(dirname(place)), before)
       }
       assert.deepStrictEqual(readdirSync(dirname(left)), ["data.db", "data.db-wal"])
@@ -302,7 +333,7 @@ describe("the database of laminark", () => {
 
   it.each<[string, (folder: string) => string, string]>([
     ["is not there", (folder) => join(folder, "x.db"), "no such file"],
-    ["is a folder", (folder) => folder, "it is no file"],
+    ["is a folder", (folder) => folder, "it is not a file"],
     [
       "is no database",
       (folder) => {
@@ -322,11 +353,8 @@ describe("the database of laminark", () => {
     ],
     [
       "is a store of tooltrail",
-      () =>
-        source(
-          `${laminark} CREATE TABLE effect_sql_migrations (migration_id integer); INSERT INTO effect_sql_migrations VALUES (19);`,
-        ),
-      "it is a tooltrail store; take its calls over with `tooltrail export`",
+      () => source(`${laminark} ALTER TABLE tool_usage_events ADD COLUMN tool_use_id TEXT;`),
+      "it is a tooltrail store; bring its calls over with `tooltrail export`",
     ],
   ])("is refused in one line where it %s", async (_, make, trouble) => {
     const home = freshHome()
@@ -349,11 +377,10 @@ describe("tooltrail import laminark", () => {
     assert.isNumber(seconds)
     assert.deepStrictEqual(rest, {
       ...{ path, tools: 1, calls_found: 1, recorded: 1, already_known: 0 },
-      ...{ recognised: 0, counted_only: 0, broken_rows: 0 },
-      of_pruned_sessions: 0,
+      ...{ pruned: 0, counted_only: 0, broken_rows: 0 },
     })
     const doctor = await runCli(home, ["doctor"])
-    assert.include(doctor.stdout, "every tool's count is what its calls add up to")
+    assert.include(doctor.stdout, "tool counts match the recorded calls")
   })
 
   it("names the first rows that it cannot read, and counts them", async () => {
@@ -367,8 +394,8 @@ describe("tooltrail import laminark", () => {
     assert.strictEqual(code, 0)
     assert.include(stdout, "(0 known already, 2 uses that it only counted, 2 broken rows)")
     assert.deepStrictEqual(lines(stderr), [
-      `tooltrail: ${path}, row 77 of tool_usage_events: a time in it is none; it is left out`,
-      `tooltrail: ${path}, row 00000000000000aa of project_metadata: a time in it is none; it is left out`,
+      `tooltrail: ${path}, row 77 of tool_usage_events: created_at: is not a time; it is left out`,
+      `tooltrail: ${path}, row 00000000000000aa of project_metadata: last_seen_at: is not a time; it is left out`,
     ])
     change(path, "UPDATE tool_usage_events SET tool_name = ''")
     const { stderr: many } = await runCli(freshHome(), ["import", "laminark", path])

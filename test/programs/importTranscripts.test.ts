@@ -2,6 +2,8 @@ import {
   appendFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,10 +18,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TranscriptsLive } from "../../src/layers/agents/TranscriptsLive.ts"
-import { holdHomeLock, isHomeLockHeld } from "../../src/layers/files/holdHomeLock.ts"
+import { holdHomeLock, isHomeLockHeld } from "../../src/layers/files/lock.ts"
 import { ProjectResolverLive } from "../../src/layers/files/ProjectResolverLive.ts"
 import { StoreMemory } from "../../src/layers/store/Store.ts"
-import { considerate, importBesideHooks } from "../../src/programs/history/importBesideHooks.ts"
 import { type ImportListener, importTranscripts } from "../../src/programs/history/importTranscripts.ts"
 import { receiveFrom } from "../../src/programs/record/receiveHookEvent.ts"
 import { recordToolUse } from "../../src/programs/record/recordToolUse.ts"
@@ -28,7 +29,11 @@ import { homeAt } from "../support/home.ts"
 import { temporaryFolder } from "../support/processes.ts"
 import { callLine, finishedCall, realTranscripts, resultLine, textLine, writeLines } from "../support/transcripts.ts"
 
-const Surroundings = Layer.merge(StoreMemory, Layer.provideMerge(TranscriptsLive, ProjectResolverLive))
+const Surroundings = Layer.mergeAll(
+  StoreMemory,
+  Layer.provideMerge(TranscriptsLive, ProjectResolverLive),
+  homeAt(temporaryFolder()),
+)
 
 const all = (statement: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe<Record<string, unknown>>(statement))
@@ -42,15 +47,34 @@ const importing = (...paths: ReadonlyArray<string>) =>
     const listener: ImportListener = {
       onProgress: () => Effect.void,
       onUnreadable: ({ message }) => Effect.sync(() => said.push(message)),
-      onBrokenLine: (path, line) => Effect.sync(() => said.push(`${path}:${line}`)),
+      onBrokenLine: (path, { line, reason }) => Effect.sync(() => said.push(`${path}:${line} ${reason}`)),
     }
     const { find } = yield* Transcripts
-    const { summary } = yield* importTranscripts(yield* find(paths), listener, considerate)
+    const { summary } = yield* importTranscripts(yield* find(paths), listener)
     const { seconds, ...counts } = summary
     assert.isAtLeast(seconds, 0)
     assert.strictEqual(counts.calls_found, counts.recorded + counts.already_known + counts.without_result)
     return { ...counts, said }
   })
+
+const redactedSessions = join(import.meta.dirname, "..", "fixtures", "redacted-claude-code-sessions")
+
+interface Block {
+  readonly type: string
+  readonly id?: string
+  readonly tool_use_id?: string
+  readonly is_error?: boolean
+}
+
+/** The parts of all messages in a transcript. */
+const blocksOf = (transcript: string): ReadonlyArray<Block> =>
+  transcript
+    .split("\n")
+    .filter((line) => line !== "")
+    .flatMap((line) => {
+      const content: unknown = JSON.parse(line).message?.content
+      return Array.isArray(content) ? content : []
+    })
 
 /** Payloads of the hook for the calls of the real transcripts. */
 const hookPayloads = Effect.gen(function* () {
@@ -83,6 +107,7 @@ describe("an import", () => {
         calls_found: 37,
         recorded: 37,
         already_known: 0,
+        pruned: 0,
         without_result: 0,
         broken_lines: 0,
         said: [],
@@ -109,6 +134,56 @@ describe("an import", () => {
       assert.deepInclude(again, { files: 2, lines: 0, recorded: 0 })
       const [registry] = yield* all("SELECT sum(usage_count) AS uses FROM tool_registry")
       assert.strictEqual(registry?.uses, 37)
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live(
+    "finds in redacted sessions what the parser finds, also a result before its call, and calls that never ran",
+    () =>
+      Effect.gen(function* () {
+        const parsed = readdirSync(redactedSessions, { recursive: true, encoding: "utf8" })
+          .filter((name) => name.endsWith(".jsonl"))
+          .map((name) => blocksOf(readFileSync(join(redactedSessions, name), "utf8")))
+        const finished = parsed.flatMap((blocks) => {
+          const asked = new Set(blocks.flatMap(({ type, id }) => (type === "tool_use" ? [id] : [])))
+          return blocks.filter(({ type, tool_use_id }) => type === "tool_result" && asked.has(tool_use_id))
+        })
+        const failed = finished.filter(({ is_error }) => is_error)
+        const { recorded, without_result, broken_lines } = yield* importing(redactedSessions)
+        assert.deepStrictEqual([finished.length, failed.length], [81, 4])
+        assert.deepStrictEqual([recorded, without_result, broken_lines], [81, 0, 0])
+        const rows = yield* events
+        assert.sameMembers(
+          rows.map(({ tool_use_id }) => tool_use_id),
+          finished.map(({ tool_use_id }) => tool_use_id),
+        )
+        assert.deepInclude(
+          rows.find(({ tool_use_id }) => tool_use_id === "toolu_01QtydmiEKUQypkyc1QzDtX9"),
+          { tool_name: "Read", session_id: "4a07cdcd-b417-4393-84b1-eb50b109af95", success: 1 },
+        )
+        assert.sameMembers(
+          rows.filter(({ success }) => success === 0).map(({ failure_kind }) => failure_kind),
+          ["error", "error", "cancelled", "cancelled"],
+        )
+      }).pipe(Effect.provide(Surroundings)),
+  )
+
+  it.live("leaves out lines that are dated more than a day ahead", () =>
+    Effect.gen(function* () {
+      const at = (hours: number) => ({ millis: Date.now() + hours * 3_600_000 })
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [
+        ...finishedCall("soon", at(23)),
+        ...finishedCall("later", at(25)),
+        textLine("timeless", { more: { timestamp: "tomorrow" } }),
+        callLine("a", at(0)),
+        resultLine("a", at(25)),
+      ])
+      const { said, ...counts } = yield* importing(path)
+      assert.deepInclude(counts, { lines: 7, recorded: 1, without_result: 1, broken_lines: 3 })
+      assert.deepStrictEqual(
+        said,
+        [3, 4, 7].map((line) => `${path}:${line} dated more than a day ahead`),
+      )
     }).pipe(Effect.provide(Surroundings)),
   )
 
@@ -212,6 +287,20 @@ describe("an import", () => {
     }).pipe(Effect.provide(Surroundings)),
   )
 
+  it.live("keeps a result for a call that is written after an import", () =>
+    Effect.gen(function* () {
+      const path = writeLines(join(temporaryFolder(), "s.jsonl"), [
+        resultLine("a", { millis: 2000, isError: true }),
+        // More than one part of a file holds.
+        ...Array.from({ length: 5 }, () => textLine("x".repeat(1_000_000))),
+      ])
+      assert.deepInclude(yield* importing(path), { recorded: 0, without_result: 0 })
+      appendFileSync(path, `${callLine("a", { millis: 500, name: "Read" })}\n`)
+      assert.deepInclude(yield* importing(path), { lines: 1, recorded: 1, without_result: 0 })
+      assert.deepInclude((yield* events)[0], { tool_name: "Read", success: 0, duration_ms: 1500 })
+    }).pipe(Effect.provide(Surroundings)),
+  )
+
   it.live("waits for the end of a line that is cut off", () =>
     Effect.gen(function* () {
       const path = writeLines(join(temporaryFolder(), "s.jsonl"), [callLine("a")])
@@ -235,7 +324,7 @@ describe("an import", () => {
       appendFileSync(path, `\nbroken\n${callLine("b")}\n`)
       const { said, ...second } = yield* importing(path)
       assert.deepInclude(second, { lines: 2, recorded: 0, without_result: 1, broken_lines: 1 })
-      assert.deepStrictEqual(said, [`${path}:3`])
+      assert.deepStrictEqual(said, [`${path}:3 not JSON`])
     }).pipe(Effect.provide(Surroundings)),
   )
 
@@ -256,7 +345,7 @@ describe("an import", () => {
       writeFileSync(path, lines.map((line) => `${line}\r\n`).join(""))
       const { said, ...counts } = yield* importing(path)
       assert.deepInclude(counts, { lines: 7, calls_found: 1, recorded: 1, broken_lines: 2 })
-      assert.deepStrictEqual(said, [`${path}:3`, `${path}:7`])
+      assert.deepStrictEqual(said, [`${path}:3 not JSON`, `${path}:7 not JSON`])
     }).pipe(Effect.provide(Surroundings)),
   )
 
@@ -282,7 +371,7 @@ describe("an import", () => {
       appendFileSync(path, `}\n${finishedCall("behind").join("\n")}\n`)
       const { said, ...counts } = yield* importing(path)
       assert.deepInclude(counts, { lines: 5, recorded: 2, broken_lines: 1 })
-      assert.deepStrictEqual(said, [`${path}:3`])
+      assert.deepStrictEqual(said, [`${path}:3 longer than 64 MB`])
     }).pipe(Effect.provide(Surroundings)),
   )
 
@@ -380,9 +469,9 @@ describe("an import", () => {
     }
     return Effect.gen(function* () {
       const { find } = yield* Transcripts
-      const importAll = Effect.flatMap(find([realTranscripts]), (found) => importBesideHooks(found, listener))
+      const importAll = Effect.flatMap(find([realTranscripts]), (found) => importTranscripts(found, listener))
       yield* importAll
-      assert.deepStrictEqual([held, yield* isHeld], [[true], false])
+      assert.deepStrictEqual([held, yield* isHeld], [[true, true], false])
       yield* Effect.scoped(Effect.zipRight(holdHomeLock("import"), importAll))
       assert.isFalse(yield* isHeld)
     }).pipe(Effect.provide(Layer.merge(Surroundings, homeAt(home))))

@@ -33,7 +33,7 @@ import {
   temporaryFolder,
 } from "../support/processes.ts"
 import { changeStore, readStore, totals } from "../support/store.ts"
-import { realTranscripts } from "../support/transcripts.ts"
+import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
 const EVENTS = ["PostToolUse", "PostToolUseFailure", "SessionStart", "SessionEnd"] as const
 const NOBODY = 65_534
@@ -535,7 +535,17 @@ describe("the history", () => {
     succeeds(await someone.run("install --dry-run"))
     const { history } = JSON.parse(succeeds(await someone.run("install --no-history --json"))) as { history: unknown }
     assert.isNull(history)
-    assert.isFalse(existsSync(join(someone.tooltrail, "tooltrail.db")))
+    const calls = () => totals(someone.tooltrail).events
+    assert.strictEqual(calls(), 0)
+    succeeds(await someone.run("reconcile"))
+    assert.strictEqual(calls(), 0)
+    // What happens from then on is wanted, and all of it once an import asks for it.
+    const project = join(someone.home, ".claude", "projects", "p")
+    writeLines(join(project, "s.jsonl"), finishedCall("new", { millis: Date.now() + 2000 }))
+    succeeds(await someone.run("reconcile"))
+    assert.strictEqual(calls(), 1)
+    assert.match(succeeds(await someone.run("import")), /^Recorded 37 calls /)
+    assert.strictEqual(calls(), 38)
   })
 })
 
@@ -622,6 +632,7 @@ describe("status", () => {
   it("works where nothing is recorded and nothing is installed, and makes nothing", async () => {
     const { home, run } = person()
     const stdout = succeeds(await run("status"))
+    assert.include(stdout, "nothing is recorded yet: there is no store at")
     assert.match(
       stdout,
       /found {6}no\n {2}installed {2}no; `tooltrail install` does it\n {2}last call {2}nothing recorded yet/,
@@ -678,7 +689,7 @@ describe("status", () => {
     )
     assert.match(
       (await run("status")).stdout,
-      /skipped {2}sums {7}to go through 2\d MB takes a while; `tooltrail doctor` does/,
+      /skipped {2}sums {7}to read 2\d MB takes a while; `tooltrail doctor` does it/,
     )
     const { checks } = await complaints("doctor")
     assert.deepInclude(checks.find(({ name }) => name === "counts") ?? {}, { status: "problem" })

@@ -40,7 +40,7 @@ const fill = async (home: string) => {
        CASE WHEN n % 20 > 0 THEN NULL WHEN n % 40 = 0 THEN 'interrupted' ELSE 'error' END
      FROM n;
      INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, server_name, usage_count, last_used_at)
-     SELECT tool_name, iif(tool_name LIKE 'mcp%', 'mcp_tool', 'builtin'), iif(tool_name LIKE 'mcp%', 'project', 'global'),
+     SELECT tool_name, CASE WHEN tool_name LIKE 'mcp%' THEN 'mcp_tool' WHEN tool_name = 'Skill' THEN 'skill' ELSE 'unknown' END, iif(tool_name LIKE 'mcp%', 'project', 'global'),
        'events', project_hash, max(server_name), count(*), max(created_at)
      FROM tool_usage_events WHERE tool_name <> 'Bash' GROUP BY tool_name, project_hash;
      INSERT INTO tool_registry (name, tool_type, scope, source, project_hash, server_name, usage_count, last_used_at)

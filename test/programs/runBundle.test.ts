@@ -9,6 +9,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
@@ -83,6 +84,20 @@ describe("the loader of a program", () => {
     await record()
     const replaced = existsSync(join(home, "code-cache")) || statSync(file).mtimeMs !== before
     assert.isTrue(replaced, "the code was not compiled anew")
+  })
+
+  it("removes code of older builds and other versions of Node a day later", async () => {
+    const { cache, cacheFile, record } = installation()
+    const at = (name: string) => join(cache, name)
+    const current = cacheFile()
+    rmSync(current)
+    const old = ["hook-bundle-0123456789abcdef-v20.20.2-x64.bin", "cli-bundle-0123456789abcdef-v18.0.0-x64.bin"]
+    const young = "hook-bundle-0123456789abcdef-v24.0.0-x64.bin"
+    for (const name of [...old, young, "notes.bin"]) writeFileSync(at(name), "")
+    for (const name of [...old, "notes.bin"]) utimesSync(at(name), 1, 1)
+    await record()
+    for (const name of old) assert.isFalse(existsSync(at(name)), name)
+    for (const path of [at(young), at("notes.bin"), current]) assert.isTrue(existsSync(path), path)
   })
 
   it("keeps the cache in the home folder where it cannot write beside itself", async () => {

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { projectFromRoot } from "../../src/domain/projectFromRoot.ts"
 import type { Timestamp } from "../../src/domain/Timestamp.ts"
-import { ProjectResolverRemembering } from "../../src/layers/files/ProjectResolverRemembering.ts"
+import { ProjectResolverRemembering } from "../../src/layers/files/ProjectResolverLive.ts"
 import { makeServedStore } from "../../src/programs/serve/servedStore.ts"
 import { ProjectResolver } from "../../src/services/ProjectResolver.ts"
 import { Projects } from "../../src/services/Projects.ts"
@@ -334,10 +334,10 @@ describe("the built server and a store in trouble", () => {
   it("stores at its start what is in the spool", async () => {
     const home = freshHome()
     await runHook(home, payload("0"))
-    changeStore(home, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
+    changeStore(home, "INSERT INTO tooltrail_migrations (migration_id, name) VALUES (999, 'x')")
     await runHook(home, payload("1"))
     assert.lengthOf(spooled(home), 1)
-    changeStore(home, "DELETE FROM effect_sql_migrations WHERE migration_id = 999")
+    changeStore(home, "DELETE FROM tooltrail_migrations WHERE migration_id = 999")
     await serve(home)
     await until(() => spooled(home).length === 0)
     assert.strictEqual(totals(home).events, 2)

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -35,6 +36,14 @@ const store = (home: string) => join(home, "tooltrail.db")
 const replacedIn = (home: string) => readdirSync(home).filter((name) => /\.replaced-\d{8}-\d{6}$/.test(name))
 const draftsIn = (folder: string) => readdirSync(folder).filter((name) => name.includes(".new-"))
 
+/** A module after which no file can have a second name. */
+const withoutHardLinks = (): string => {
+  const path = join(temporaryFolder(), "preload.cjs")
+  const failing = 'Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" })'
+  writeFileSync(path, `require("node:fs").linkSync = () => { throw ${failing} }`)
+  return path
+}
+
 const succeeds = (finished: Finished) => {
   assert.deepStrictEqual([finished.code, finished.stderr], [0, ""])
   return lines(finished.stdout)
@@ -61,7 +70,8 @@ describe("backup", () => {
     assert.deepStrictEqual(idsIn(path), ["a", "b"])
     assert.lengthOf(readdirSync(join(home, "backups")), 1)
     const before = readFileSync(path)
-    refuses(await runCli(home, ["backup", path]), "there is a file of that name")
+    refuses(await runCli(home, ["backup", path]), "it already exists")
+    refuses(await runCli(home, ["backup", home]), "it is a folder")
     assert.isTrue(before.equals(readFileSync(path)))
     assert.isEmpty(draftsIn(join(home, "backups")))
   })
@@ -100,7 +110,7 @@ describe("restore", () => {
     late.close()
     const [replaced = ""] = replacedIn(home)
     assert.deepStrictEqual(said, [
-      `Kept the store that was there as ${join(home, replaced)}`,
+      `Kept the old store as ${join(home, replaced)}`,
       `Restored ${backup}, which holds 1 call`,
       "Stored 1 call from the spool",
     ])
@@ -157,13 +167,31 @@ describe("restore", () => {
     assert.deepStrictEqual(idsIn(store(fresh)), ["a"])
   })
 
+  it("works on a file system without hard links", async () => {
+    const env = { NODE_OPTIONS: `--require ${withoutHardLinks()}` }
+    const home = join(temporaryFolder(), "home")
+    const { code, stderr } = await runHook(home, hookPayload("a"), { env })
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    assert.deepStrictEqual(idsIn(store(home)), ["a"])
+    const backup = join(temporaryFolder(), "b.db")
+    succeeds(await runCli(home, ["backup", backup], { env }))
+    assert.lengthOf(succeeds(await runCli(home, ["restore", backup], { env })), 3)
+    const [replaced = ""] = replacedIn(home)
+    assert.deepStrictEqual([idsIn(store(home)), idsIn(join(home, replaced))], [["a"], ["a"]])
+    writeFileSync(store(home), "damaged".repeat(1000))
+    rmSync(join(home, replaced))
+    assert.lengthOf(succeeds(await runCli(home, ["restore", backup], { env })), 3)
+    assert.deepStrictEqual(idsIn(store(home)), ["a"])
+    assert.isEmpty(draftsIn(home))
+  })
+
   it("refuses in one line what is no whole store of a known schema, and leaves the present one", async () => {
     const home = await usedHome("a")
     const folder = temporaryFolder()
     const file = (name: string) => join(folder, name)
     for (const name of ["future", "cut"]) succeeds(await runCli(home, ["backup", file(name)]))
     const future = new Database(file("future"))
-    future.exec("INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'x')")
+    future.exec("INSERT INTO tooltrail_migrations (migration_id, name) VALUES (999, 'x')")
     future.close()
     truncateSync(file("cut"), Math.trunc(statSync(file("cut")).size / 2))
     writeFileSync(file("text"), "no database".repeat(100))
@@ -177,13 +205,13 @@ describe("restore", () => {
       ["other", "not a tooltrail store"],
       ["empty", "not a tooltrail store"],
       ["missing", "ENOENT"],
-      [".", "it is no file"],
+      [".", "it is not a file"],
     ] as const) {
       const bytes = existsSync(file(name)) && name !== "." ? readFileSync(file(name)) : undefined
       refuses(await runCli(home, ["restore", file(name)]), trouble)
       if (bytes !== undefined) assert.isTrue(bytes.equals(readFileSync(file(name))), name)
     }
-    refuses(await runCli(home, ["restore", store(home)]), "it is the present store")
+    refuses(await runCli(home, ["restore", store(home)]), "it is the current store")
     assert.isTrue(before.equals(readFileSync(store(home))))
     assert.deepStrictEqual(readdirSync(home).sort(), ["tooltrail.db"])
     assert.deepStrictEqual(readdirSync(folder).sort(), ["cut", "empty", "future", "other", "text"])

@@ -55,9 +55,7 @@ export const ending = (child: ChildProcessWithoutNullStreams): Promise<Ended> =>
     child.stdin.on("error", () => {})
   })
 
-export interface Finished extends Omit<Ended, "signal"> {
-  readonly millis: number
-}
+export type Finished = Omit<Ended, "signal">
 
 export interface RunOptions {
   readonly args?: ReadonlyArray<string>
@@ -73,7 +71,6 @@ export interface RunOptions {
 
 /** Runs one of the built programs to its end. */
 export const runProgram = async (program: string, options: RunOptions = {}): Promise<Finished> => {
-  const started = performance.now()
   const child = spawn(process.execPath, [program, ...(options.args ?? [])], {
     cwd: options.cwd ?? root,
     env: { ...baseEnvironment, ...options.env },
@@ -82,7 +79,7 @@ export const runProgram = async (program: string, options: RunOptions = {}): Pro
   const ended = ending(child)
   if (options.leaveOpen) child.stdin.write(options.input ?? "")
   else child.stdin.end(options.input ?? "")
-  return { ...(await ended), millis: performance.now() - started }
+  return ended
 }
 
 /** Runs the built hook on one payload. */

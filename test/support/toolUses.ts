@@ -7,6 +7,9 @@ import type { ToolUse } from "../../src/domain/ToolUse.ts"
 export const projectA = projectFromRoot("/projects/a")
 export const projectB = projectFromRoot("/projects/b")
 
+let made = 0
+
+/** A call; of its own id unless that is given. */
 export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   toolName: "Bash",
   agent: "claude-code",
@@ -15,7 +18,7 @@ export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   projectRoot: projectA.root,
   success: true,
   usedAt: Timestamp.fromEpochMillis(0),
-  toolUseId: null,
+  toolUseId: `toolu_of_its_own_${made++}`,
   durationMs: null,
   durationIsEstimated: false,
   subagent: null,
@@ -28,14 +31,6 @@ export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
 
 const DAY = 86_400_000
 
-/** In about half of the runs each call has an id: one without keeps all that are recorded together from bulk statements. */
-export const sometimesIdentified = (arbitrary: fc.Arbitrary<ReadonlyArray<ToolUse>>) =>
-  fc
-    .tuple(arbitrary, fc.boolean())
-    .map(([uses, areIdentified]) =>
-      areIdentified ? uses.map((use, n) => ({ ...use, toolUseId: use.toolUseId ?? `toolu_of_its_own_${n}` })) : uses,
-    )
-
 /** Calls of few tools, sessions, projects and ids, so that they meet; within `days` before `now` (epoch milliseconds). */
 export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<ToolUse>> =>
   fc.array(
@@ -44,20 +39,21 @@ export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<
         toolName: fc.constantFrom("Bash", "Read", "Skill", "mcp__github__search", "mcp__plugin_x_y__z", "it's; DROP"),
         sessionId: fc.constantFrom("s1", "s2", null),
         project: fc.constantFrom(projectA, projectB, null),
-        outcome: fc.constantFrom("success", "error", "interrupted"),
+        outcome: fc.constantFrom("success", "error", "interrupted", "cancelled"),
         age: fc.nat(Math.round(days * DAY)),
-        toolUseId: fc.option(fc.nat(30).map((n) => `toolu_${n}`)),
+        repeatedId: fc.option(fc.nat(30).map((n) => `toolu_${n}`)),
         target: fc.constantFrom("pdf", "review", null),
         subagent: fc.constantFrom("Explore", "planner", null),
         durationMs: fc.option(fc.nat(20).map((n) => n * n)),
       })
-      .map(({ project, outcome, age, ...fields }) =>
+      .map(({ project, outcome, age, repeatedId, ...fields }) =>
         toolUse({
           ...fields,
+          ...(repeatedId === null ? {} : { toolUseId: repeatedId }),
           projectHash: project?.hash ?? null,
           projectRoot: project?.root ?? null,
           success: outcome === "success",
-          failureKind: outcome === "success" ? null : (outcome as "error" | "interrupted"),
+          failureKind: outcome === "success" ? null : (outcome as "error" | "interrupted" | "cancelled"),
           usedAt: Timestamp.fromEpochMillis(now - age),
           serverName: extractServerName(fields.toolName),
         }),

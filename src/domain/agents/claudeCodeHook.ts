@@ -4,6 +4,7 @@ import { extractServerName } from "../ToolName.ts"
 import type { ToolUse } from "../ToolUse.ts"
 import { agentOf, type HostEnvironment } from "./agents.ts"
 import {
+  failureKindOf,
   isObject,
   type JsonObject,
   LONGEST_PATH,
@@ -22,8 +23,10 @@ export class UndecodablePayload extends Data.TaggedError("UndecodablePayload")<{
 
 /** The payload of a finished tool call. Project and time come from elsewhere. */
 export interface FinishedToolCall
-  extends Omit<ToolUse, "projectHash" | "projectRoot" | "usedAt" | "durationIsEstimated" | "source"> {
+  extends Omit<ToolUse, "toolUseId" | "projectHash" | "projectRoot" | "usedAt" | "durationIsEstimated" | "source"> {
   readonly _tag: "FinishedToolCall"
+  /** Some headless versions give none. */
+  readonly toolUseId: string | null
   /** The agent's working folder. It moves with `cd`. */
   readonly cwd: string | null
   /** Optional fields that are present but unusable. They are read as null. */
@@ -63,7 +66,7 @@ const finishedToolCall = (
     subagent: fields.text(payload, "agent_type"),
     target: targetOf(toolName, payload, "tool_input", fields),
     serverName: fields.text(fields.object(payload, "mcp_server"), "name") ?? extractServerName(toolName),
-    failureKind: success ? null : payload.is_interrupt === true ? "interrupted" : "error",
+    failureKind: success ? null : payload.is_interrupt === true ? "interrupted" : failureKindOf(payload.error),
     cwd: fields.text(payload, "cwd", LONGEST_PATH),
     unusableFields: fields.unusable,
   })

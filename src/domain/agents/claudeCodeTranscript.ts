@@ -3,8 +3,9 @@ import * as Schema from "effect/Schema"
 import type { Project } from "../Project.ts"
 import * as Timestamp from "../Timestamp.ts"
 import { extractServerName } from "../ToolName.ts"
-import type { FailureKind, ToolUse } from "../ToolUse.ts"
+import { FailureKind, type ToolUse } from "../ToolUse.ts"
 import {
+  failureKindOf,
   isObject,
   type JsonObject,
   LONGEST_DURATION_MILLIS,
@@ -22,7 +23,7 @@ export interface RequestedCall {
   readonly target: string | null
 }
 
-/** That a tool call ended, and how; no kind of failure where it succeeded. */
+/** That a tool call ended, and how; no kind of failure if it succeeded. */
 export interface CallResult {
   readonly toolUseId: string
   readonly failureKind: FailureKind | null
@@ -33,7 +34,7 @@ export interface TranscriptEntry {
   readonly sessionId: string | null
   /** The agent's working folder. It moves with `cd`. */
   readonly cwd: string | null
-  /** When it was written, in epoch milliseconds. */
+  /** When it was written, in epoch milliseconds; null if it says nothing about calls. */
   readonly millis: number | null
   /** The type of the subagent that speaks. */
   readonly subagent: string | null
@@ -41,52 +42,59 @@ export interface TranscriptEntry {
   readonly results: ReadonlyArray<CallResult>
 }
 
-/** How the results begin that the agent writes where the user would not have the call. */
-const refusals = [
-  "The user doesn't want to proceed with this tool use",
-  "The user doesn't want to take this action right now",
-  "[Request interrupted by user for tool use]",
-]
-
 /** Times of the years 0000 to 9999 are written in the common form. */
 const EARLIEST = Date.parse("0000-01-01T00:00:00.000Z")
 const LATEST = Date.parse("9999-12-31T23:59:59.999Z")
 
+/** An entry's time in epoch milliseconds. */
+export const millisOf = (timestamp: unknown): number | null => {
+  const millis = typeof timestamp === "string" ? Date.parse(timestamp) : Number.NaN
+  return millis >= EARLIEST && millis <= LATEST ? millis : null
+}
+
 const isUsable = (value: unknown): value is string => textProblem(value, LONGEST_TEXT) === undefined
 
-const blocksOf = (entry: JsonObject, type: string): ReadonlyArray<JsonObject> => {
-  const content = isObject(entry.message) ? entry.message.content : undefined
-  return Array.isArray(content) ? content.filter((block) => isObject(block) && block.type === type) : []
-}
+/** What a block `tool_use` says; nothing if its id or name cannot be kept. */
+export const requestedCall = (block: JsonObject): RequestedCall | undefined =>
+  isUsable(block.id) && isUsable(block.name)
+    ? {
+        toolUseId: block.id,
+        toolName: block.name,
+        target: targetOf(block.name, block, "input", new OptionalFields()),
+      }
+    : undefined
 
-const requestedCalls = (entry: JsonObject): ReadonlyArray<RequestedCall> =>
-  blocksOf(entry, "tool_use").flatMap((block) =>
-    isUsable(block.id) && isUsable(block.name)
-      ? [
-          {
-            toolUseId: block.id,
-            toolName: block.name,
-            target: targetOf(block.name, block, "input", new OptionalFields()),
-          },
-        ]
-      : [],
-  )
-
-/** The text that a result begins with: it is a text itself, or a list of parts. */
-const beginning = (content: unknown): string => {
+/** What a result begins with: it is a text itself, or a list of parts. */
+const firstText = (content: unknown): unknown => {
   const first = Array.isArray(content) ? (content[0] as unknown) : content
-  const text = isObject(first) ? first.text : first
-  return typeof text === "string" ? text.trimStart() : ""
+  return isObject(first) ? first.text : first
 }
 
-const callResults = (entry: JsonObject): ReadonlyArray<CallResult> =>
-  blocksOf(entry, "tool_result").flatMap((block): ReadonlyArray<CallResult> => {
-    if (!isUsable(block.tool_use_id)) return []
-    if (block.is_error !== true) return [{ toolUseId: block.tool_use_id, failureKind: null }]
-    const text = beginning(block.content)
-    const isRefused = refusals.some((refusal) => text.startsWith(refusal))
-    return [{ toolUseId: block.tool_use_id, failureKind: isRefused ? "interrupted" : "error" }]
-  })
+/** What a block `tool_result` says; nothing if its id cannot be kept. */
+export const callResult = ({
+  tool_use_id: toolUseId,
+  is_error: isError,
+  content,
+}: JsonObject): CallResult | undefined =>
+  isUsable(toolUseId)
+    ? { toolUseId, failureKind: isError === true ? failureKindOf(firstText(content)) : null }
+    : undefined
+
+/** What the blocks of this type in a message say. */
+const inMessage = <A>(
+  { message }: JsonObject,
+  type: string,
+  decode: (block: JsonObject) => A | undefined,
+): ReadonlyArray<A> => {
+  const found: Array<A> = []
+  const content = isObject(message) ? message.content : undefined
+  if (!Array.isArray(content)) return found
+  for (const block of content) {
+    const decoded = isObject(block) && block.type === type ? decode(block) : undefined
+    if (decoded !== undefined) found.push(decoded)
+  }
+  return found
+}
 
 /**
  * Reads one entry of a transcript, as JSON. Fields that are not usable count as absent, and entries of any other type say
@@ -95,18 +103,19 @@ const callResults = (entry: JsonObject): ReadonlyArray<CallResult> =>
 export const decodeEntry = (value: unknown): TranscriptEntry => {
   const entry = isObject(value) ? value : {}
   const fields = new OptionalFields()
-  const millis = typeof entry.timestamp === "string" ? Date.parse(entry.timestamp) : Number.NaN
+  const requested = entry.type === "assistant" ? inMessage(entry, "tool_use", requestedCall) : []
+  const results = entry.type === "user" ? inMessage(entry, "tool_result", callResult) : []
   return {
     sessionId: fields.text(entry, "sessionId"),
     cwd: fields.text(entry, "cwd", LONGEST_PATH),
-    millis: millis >= EARLIEST && millis <= LATEST ? millis : null,
+    millis: requested.length + results.length === 0 ? null : millisOf(entry.timestamp),
     subagent: fields.text(entry, "attributionAgent"),
-    requested: entry.type === "assistant" ? requestedCalls(entry) : [],
-    results: entry.type === "user" ? callResults(entry) : [],
+    requested,
+    results,
   }
 }
 
-/** A finished call as a transcript tells it. */
+/** A finished call as a transcript shows it. */
 export interface TranscriptCall {
   readonly call: OpenCall
   readonly failureKind: FailureKind | null
@@ -117,34 +126,12 @@ export interface TranscriptCall {
   readonly sessionStart: string | null
 }
 
-/** Null where a time is not known, or where they cannot be those of one call. */
+/** Null if a time is not known, or if they cannot be those of one call. */
 const durationBetween = (begun: number | null, ended: number | null): number | null => {
   if (begun === null || ended === null) return null
   const millis = ended - begun
   return millis >= 0 && millis <= LONGEST_DURATION_MILLIS ? millis : null
 }
-
-const MILLIS_PER_DAY = 86_400_000
-
-const sixties = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, "0"))
-
-/** Writes times as `Timestamp.fromEpochMillis` does, but for the day, which is that of the time before nearly always. */
-const makeTimestamps = () => {
-  let day = Number.NaN
-  let dayText = ""
-  return (millis: number): Timestamp.Timestamp => {
-    const nextDay = Math.floor(millis / MILLIS_PER_DAY)
-    if (nextDay !== day) {
-      day = nextDay
-      dayText = Timestamp.fromEpochMillis(day * MILLIS_PER_DAY).slice(0, -8)
-    }
-    const seconds = Math.floor((millis - day * MILLIS_PER_DAY) / 1000)
-    const [hour, minute] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
-    return `${dayText}${sixties[hour]}:${sixties[minute]}:${sixties[seconds % 60]}` as Timestamp.Timestamp
-  }
-}
-
-const toTimestamp = makeTimestamps()
 
 /** The call as what every source turns into. */
 export const toToolUse = (finished: TranscriptCall, project: Project | undefined): ToolUse => {
@@ -156,7 +143,7 @@ export const toToolUse = (finished: TranscriptCall, project: Project | undefined
     projectHash: project?.hash ?? null,
     projectRoot: project?.root ?? null,
     success: failureKind === null,
-    usedAt: toTimestamp(millis),
+    usedAt: Timestamp.fromEpochMillis(millis),
     toolUseId: call.toolUseId,
     durationMs,
     durationIsEstimated: durationMs !== null,
@@ -181,31 +168,45 @@ const Carried = Schema.parseJson(
         subagent: Schema.NullOr(Schema.String),
       }),
     ),
+    early: Schema.Array(
+      Schema.Struct({
+        toolUseId: Schema.String,
+        failureKind: Schema.NullOr(FailureKind),
+        millis: Schema.NullOr(Schema.Number),
+      }),
+    ),
   }),
 )
 
 type OpenCall = (typeof Carried.Type)["open"][number]
+type EarlyResult = (typeof Carried.Type)["early"][number]
 
-/** Follows one transcript, entry by entry, and pairs calls with their results. */
+/** No more results wait for their calls: the calls of many may be in no transcript. */
+const MOST_EARLY = 1000
+
+/**
+ * Follows one transcript, entry by entry, and pairs calls with their results. Claude Code writes its lines asynchronously: a
+ * result may stand before its call.
+ */
 export class TranscriptFollower {
   readonly #sessionStarts: Map<string, string>
   readonly #open: Map<string, OpenCall>
-  /** The open call that was asked for last. It is none of the others; most results follow right upon their calls. */
-  #newest: OpenCall | undefined
-  /** The type of all subagents that speak, where the entries do not say it. */
+  readonly #early: Map<string, EarlyResult>
+  /** The type of all subagents that speak, if the entries do not say it. */
   readonly #subagent: string | null
 
-  private constructor(carried: typeof Carried.Type, subagent: string | null) {
-    this.#sessionStarts = new Map(carried.sessionStarts)
-    this.#open = new Map(carried.open.map((call) => [call.toolUseId, call]))
+  private constructor({ sessionStarts, open, early }: typeof Carried.Type, subagent: string | null) {
+    this.#sessionStarts = new Map(sessionStarts)
+    this.#open = new Map(open.map((call) => [call.toolUseId, call]))
+    this.#early = new Map(early.map((result) => [result.toolUseId, result]))
     this.#subagent = subagent
   }
 
   static begin(subagent: string | null): TranscriptFollower {
-    return new TranscriptFollower({ sessionStarts: [], open: [] }, subagent)
+    return new TranscriptFollower({ sessionStarts: [], open: [], early: [] }, subagent)
   }
 
-  /** Goes on with what another follower carried; none where that cannot be read. */
+  /** Goes on with what another follower carried; none if that cannot be read. */
   static resume(carried: string, subagent: string | null): Option.Option<TranscriptFollower> {
     return Option.map(
       Schema.decodeUnknownOption(Carried)(carried),
@@ -215,44 +216,51 @@ export class TranscriptFollower {
 
   /** What the next follower needs, as text. */
   get carried(): string {
-    const open = this.#newest === undefined ? this.#open.values() : [...this.#open.values(), this.#newest]
-    return JSON.stringify({ sessionStarts: [...this.#sessionStarts], open: [...open] })
+    const [open, early] = [[...this.#open.values()], [...this.#early.values()]]
+    return JSON.stringify({ sessionStarts: [...this.#sessionStarts], open, early } satisfies typeof Carried.Type)
   }
 
   /** How many calls have no result yet. */
   get openCalls(): number {
-    return this.#open.size + (this.#newest === undefined ? 0 : 1)
+    return this.#open.size
   }
 
-  #begin(call: OpenCall): void {
-    if (this.#newest !== undefined) this.#open.set(this.#newest.toolUseId, this.#newest)
-    if (this.#open.size > 0) this.#open.delete(call.toolUseId)
-    this.#newest = call
+  /** A call is used when its result arrives, as for the hook. It stays open if neither has a time. */
+  #finish(call: OpenCall, result: EarlyResult, finished: Array<TranscriptCall>): void {
+    const millis = result.millis ?? call.millis
+    if (millis === null) return
+    this.#open.delete(call.toolUseId)
+    this.#early.delete(call.toolUseId)
+    const durationMs = durationBetween(call.millis, result.millis)
+    const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
+    finished.push({ call, failureKind: result.failureKind, millis, durationMs, sessionStart })
   }
 
-  #end(toolUseId: string): void {
-    if (this.#newest?.toolUseId === toolUseId) this.#newest = undefined
-    else this.#open.delete(toolUseId)
+  #wait(result: EarlyResult): void {
+    this.#early.set(result.toolUseId, result)
+    if (this.#early.size <= MOST_EARLY) return
+    const [oldest] = this.#early.keys()
+    this.#early.delete(oldest as string)
   }
 
-  /** Takes the next entry, and adds the calls that it finishes. A call is used when its result arrives, as for the hook. */
+  /** Takes the next entry, and adds the calls that it finishes. */
   follow(entry: TranscriptEntry, finished: Array<TranscriptCall>): void {
     const { sessionId, cwd, millis } = entry
     if (sessionId !== null && cwd !== null && !this.#sessionStarts.has(sessionId)) {
       this.#sessionStarts.set(sessionId, cwd)
     }
     for (const { toolUseId, toolName, target } of entry.requested) {
-      const subagent = entry.subagent ?? this.#subagent
-      this.#begin({ toolUseId, toolName, target, sessionId, millis, subagent })
+      const call = { toolUseId, toolName, target, sessionId, millis, subagent: entry.subagent ?? this.#subagent }
+      this.#open.delete(toolUseId)
+      this.#open.set(toolUseId, call)
+      const result = this.#early.get(toolUseId)
+      if (result !== undefined) this.#finish(call, result, finished)
     }
     for (const { toolUseId, failureKind } of entry.results) {
-      const call = this.#newest?.toolUseId === toolUseId ? this.#newest : this.#open.get(toolUseId)
-      const usedAt = millis ?? call?.millis ?? null
-      if (call === undefined || usedAt === null) continue
-      this.#end(toolUseId)
-      const durationMs = durationBetween(call.millis, millis)
-      const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
-      finished.push({ call, failureKind, millis: usedAt, durationMs, sessionStart })
+      const result = { toolUseId, failureKind, millis }
+      const call = this.#open.get(toolUseId)
+      if (call !== undefined) this.#finish(call, result, finished)
+      else this.#wait(result)
     }
   }
 }

@@ -48,6 +48,11 @@ export class OptionalFields {
   }
 }
 
+const generic: ReadonlySet<unknown> = new Set(["Agent", "Task", "Skill"])
+
+/** Whether something is looked at in this tool's input. */
+export const hasTarget = (toolName: unknown): boolean => generic.has(toolName)
+
 /** The one thing that is looked at in a tool's input: which skill or subagent a generic tool ran. */
 export const targetOf = (
   toolName: string,
@@ -59,4 +64,21 @@ export const targetOf = (
   if (toolName !== "Skill") return null
   const input = fields.object(from, inputField)
   return fields.text(input, "skill") ?? fields.text(input, "command")
+}
+
+/** How an error begins that the agent writes if the user would not have the call. */
+const refusals = [
+  "The user doesn't want to proceed with this tool use",
+  "The user doesn't want to take this action right now",
+  "[Request interrupted by user for tool use]",
+]
+
+/** How an error begins that the agent writes for a call that never ran, because another of the same message failed. */
+const cancellations = ["<tool_use_error>Sibling tool call errored", "<tool_use_error>Cancelled: parallel tool call"]
+
+/** Whose fault a failed call is, by the beginning of its error. */
+export const failureKindOf = (error: unknown): "error" | "interrupted" | "cancelled" => {
+  const text = typeof error === "string" ? error.trimStart() : ""
+  if (cancellations.some((beginning) => text.startsWith(beginning))) return "cancelled"
+  return refusals.some((beginning) => text.startsWith(beginning)) ? "interrupted" : "error"
 }

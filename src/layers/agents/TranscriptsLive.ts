@@ -1,25 +1,106 @@
-import { existsSync, readFileSync } from "node:fs"
-import { basename, dirname, isAbsolute, join, resolve } from "node:path"
+import { type Dirent, existsSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs"
+import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type TranscriptCall, toToolUse } from "../../domain/agents/claudeCodeTranscript.ts"
-import { NoSuchPath } from "../../domain/agents/TranscriptFile.ts"
 import type { Project } from "../../domain/Project.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
-import { type TranscriptPlace, Transcripts } from "../../services/Transcripts.ts"
-import { claudeConfigFolder } from "../files/claudeConfigFolder.ts"
-import { ProjectResolverLive } from "../files/ProjectResolverLive.ts"
-import { ProjectResolverRemembering } from "../files/ProjectResolverRemembering.ts"
-import { attempt, findTranscripts } from "./findTranscripts.ts"
+import {
+  NoSuchPath,
+  type TranscriptFile,
+  type TranscriptPlace,
+  Transcripts,
+  UnreadableTranscript,
+} from "../../services/Transcripts.ts"
+import { claudeConfigFolder } from "../files/HomeLive.ts"
+import { ProjectResolverLive, ProjectResolverRemembering } from "../files/ProjectResolverLive.ts"
 import { makeTranscriptReader, readSessionStart } from "./readTranscript.ts"
+
+const SUFFIX = ".jsonl"
+
+interface Candidate extends TranscriptFile {
+  /** The path of the session's own transcript, without its suffix. A session's subagents are in a folder of that name. */
+  readonly session: string
+  readonly bornAt: number
+}
+
+/** Runs file operations on a path, which the error names. */
+const attempt = <A>(path: string, run: () => A): Either.Either<A, UnreadableTranscript> =>
+  Either.try({
+    try: run,
+    // The system repeats the path behind a comma.
+    catch: (error) =>
+      new UnreadableTranscript({
+        path,
+        reason: error instanceof Error ? error.message.replace(/, .*/s, "") : String(error),
+      }),
+  })
+
+const sessionOf = (path: string): string => {
+  const subagents = path.lastIndexOf(`${sep}subagents${sep}`)
+  if (subagents >= 0) return path.slice(0, subagents)
+  return path.endsWith(SUFFIX) ? path.slice(0, -SUFFIX.length) : path
+}
+
+const candidate = (path: string, stats: Stats): Candidate => ({
+  path,
+  size: stats.size,
+  modifiedAt: Math.floor(stats.mtimeMs),
+  session: sessionOf(path),
+  // A copied file is born late and modified early. Some systems do not know the birth.
+  bornAt: Math.min(stats.birthtimeMs || stats.mtimeMs, stats.mtimeMs),
+})
+
+const bySessionAndAge = (files: ReadonlyArray<Candidate>): ReadonlyArray<TranscriptFile> => {
+  const births = new Map<string, number>()
+  for (const { session, bornAt } of files) births.set(session, Math.min(births.get(session) ?? bornAt, bornAt))
+  const age = ({ session }: Candidate) => births.get(session) ?? 0
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+  return files
+    .toSorted((a, b) => age(a) - age(b) || compare(a.session, b.session) || compare(a.path, b.path))
+    .map(({ path, size, modifiedAt }) => ({ path, size, modifiedAt }))
+}
+
+/** Finds the transcripts at paths that are there: files, or folders with all that is below them, links followed. */
+const findTranscripts = (
+  paths: ReadonlyArray<string>,
+): { readonly files: ReadonlyArray<TranscriptFile>; readonly unreadable: ReadonlyArray<UnreadableTranscript> } => {
+  const files: Array<Candidate> = []
+  const unreadable: Array<UnreadableTranscript> = []
+  // So that no link leads in a circle, and no file is found twice.
+  const met = new Set<string>()
+  const waiting = paths.map((path) => ({ path, isNamed: true }))
+
+  const visit = (path: string, isNamed: boolean) => {
+    const stats = statSync(path)
+    if (!stats.isDirectory() && !(stats.isFile() && (isNamed || path.endsWith(SUFFIX)))) return
+    const identity = stats.ino === 0 ? path : `${stats.dev} ${stats.ino}`
+    if (met.has(identity)) return
+    met.add(identity)
+    if (stats.isFile()) files.push(candidate(path, stats))
+    else {
+      const mayMatter = (entry: Dirent) => !entry.isFile() || entry.name.endsWith(SUFFIX)
+      const entries = readdirSync(path, { withFileTypes: true }).filter(mayMatter)
+      waiting.push(...entries.map(({ name }) => ({ path: join(path, name), isNamed: false })))
+    }
+  }
+
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { path, isNamed } = next
+    const visited = attempt(path, () => visit(path, isNamed))
+    if (Either.isLeft(visited)) unreadable.push(visited.left)
+  }
+  return { files: bySessionAndAge(files), unreadable }
+}
 
 /** What Claude Code writes beside a subagent's transcript. */
 const decodeNote = Schema.decodeUnknownOption(Schema.parseJson(Schema.Struct({ agentType: Schema.NonEmptyString })))
 
-/** The type of the subagent whose transcript this is, where Claude Code noted it. */
+/** The type of the subagent whose transcript this is, if Claude Code noted it. */
 const noteSubagent = (path: string): string | null => {
   if (!basename(path).startsWith("agent-")) return null
   const note = path.replace(/\.jsonl$/, ".meta.json")
@@ -28,10 +109,12 @@ const noteSubagent = (path: string): string | null => {
   return Option.getOrNull(Option.flatMap(Either.getRight(text), decodeNote))?.agentType ?? null
 }
 
+const DAY_MILLIS = 86_400_000
+
 /** Folders upward in which a session's own transcript is looked for; its subagents' are some folders below. */
 const HIGHEST = 6
 
-/** The session's own transcript, where `path` is that of one of its subagents. */
+/** The session's own transcript, if `path` is that of one of its subagents. */
 const findOwnTranscript = (path: string, sessionId: string): string | undefined => {
   // It goes into a path.
   if (!/^[0-9A-Za-z_-]{1,128}$/.test(sessionId) || basename(path) === `${sessionId}.jsonl`) return undefined
@@ -74,11 +157,13 @@ const make = Effect.gen(function* () {
 
   /** An import does it some ten thousand times in a row, and so it is without a span. */
   const readOn = Effect.fnUntraced(function* ({ path, read }: TranscriptPlace) {
-    const { calls, ...part } = yield* attempt(path, () => readLines(path, read, noteSubagent(path)))
+    const latest = (yield* Clock.currentTimeMillis) + DAY_MILLIS
+    const { calls, ...part } = yield* attempt(path, () =>
+      readLines(path, { known: read, subagent: noteSubagent(path), latest }),
+    )
     const projects = yield* resolveProjects(path, calls)
     return {
       ...part,
-      callCount: calls.length,
       calls: calls.map((finished) => toToolUse(finished, projects.get(finished.call.sessionId))),
     }
   })
@@ -93,7 +178,6 @@ const make = Effect.gen(function* () {
       return { ...findTranscripts(present), places }
     }),
     readOn,
-    readEach: (places) => Effect.forEach(places, (place) => Effect.either(readOn(place))),
   })
 })
 

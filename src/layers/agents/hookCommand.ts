@@ -11,7 +11,7 @@ import {
 } from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import { HookCost } from "../../services/HookCost.ts"
-import { environmentVariable } from "../files/environment.ts"
+import { environmentVariable } from "../files/HomeLive.ts"
 
 /** Where package managers link the Node that they keep up to date. */
 const STABLE_NODES = [

@@ -6,7 +6,8 @@ import * as Schema from "effect/Schema"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import type { Home } from "../../services/Home.ts"
 import { replaceFile } from "../files/atomicFile.ts"
-import { makeHomeFolder } from "../files/homeFolder.ts"
+import { makeHomeFolder } from "../files/HomeLive.ts"
+import { INSTALLATIONS } from "../files/ownedFiles.ts"
 
 /** An edited settings file, and what undoing the edit needs. */
 export const Installation = Schema.Struct({
@@ -35,7 +36,7 @@ export type Installations = typeof Installations.Type
 
 const none: Installations = { hook: null, settings: [] }
 
-const pathIn = (home: Context.Tag.Service<Home>) => join(home.directory, "tooltrail.installations.json")
+const pathIn = (home: Context.Tag.Service<Home>) => join(home.directory, INSTALLATIONS)
 
 const decode = Schema.decodeUnknown(Schema.parseJson(Installations))
 

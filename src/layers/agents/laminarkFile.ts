@@ -3,30 +3,27 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { laminarkColumns } from "../../domain/Laminark.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import { environmentVariable } from "../files/environment.ts"
-import { userHome } from "../files/userHome.ts"
+import { environmentVariable, userHome } from "../files/HomeLive.ts"
 
 const WAL_FORMAT_AT = 18
 const WAL_FORMAT = 2
 const PATIENCE_MILLIS = 5000
-
-/** The first migration of a store of ours that has more than laminark's tables. */
-const OWN_SCHEMA = 18
+const ROWS_AT_A_TIME = 1000
 
 /** A database of laminark, as it was at one moment. */
 export interface LaminarkFile {
   readonly path: string
   readonly tools: ReadonlyArray<unknown>
-  /** Where it knows the folders of projects. */
+  /** None if it does not know the folders of projects. */
   readonly projects: ReadonlyArray<unknown>
-  /** The events after this id, oldest first, at most so many. */
-  readonly eventsAfter: (
-    id: number,
-    limit: number,
-  ) => Effect.Effect<ReadonlyArray<{ readonly id: number }>, PersistenceError>
+  /** Events, oldest first, some at a time. */
+  readonly events: Stream.Stream<ReadonlyArray<unknown>, PersistenceError>
 }
 
 const cannotRead = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
@@ -50,8 +47,8 @@ const stateOf = (path: string) =>
   })
 
 /**
- * To look into a database in WAL mode that nobody has open, SQLite makes files beside it and leaves them there, so that it
- * is looked at as a copy. One that is in use has those files.
+ * To read a database in WAL mode that nobody has open, SQLite makes files beside it and leaves them there. So a copy is read.
+ * One that is in use has those files.
  */
 const placeToRead = (path: string) =>
   Effect.gen(function* () {
@@ -64,14 +61,14 @@ const placeToRead = (path: string) =>
     const before = stateOf(path)
     copyFileSync(path, copy)
     if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`)
-    // Somebody has just begun to use it.
+    // If it has changed, somebody has just begun to use it.
     return String(stateOf(path)) === String(before) ? copy : path
   })
 
 const columnsOf = (database: Database.Database, table: string): ReadonlyArray<unknown> =>
   database.prepare("SELECT name FROM pragma_table_info(?)").pluck().all(table)
 
-/** What keeps it from being a database of laminark. */
+/** Says why it is not a database of laminark. */
 const findMisfit = (database: Database.Database): string | undefined => {
   for (const [table, columns] of Object.entries(laminarkColumns)) {
     const present = columnsOf(database, table)
@@ -79,21 +76,21 @@ const findMisfit = (database: Database.Database): string | undefined => {
     const missing = columns.find((column) => !present.includes(column))
     if (missing !== undefined) return `its table ${table} has no column ${missing}`
   }
-  if (columnsOf(database, "effect_sql_migrations").length === 0) return undefined
-  const schema = Number(database.prepare("SELECT max(migration_id) FROM effect_sql_migrations").pluck().get() ?? 0)
-  return schema < OWN_SCHEMA
-    ? undefined
-    : "it is a tooltrail store; take its calls over with `tooltrail export` and `tooltrail import`"
+  return columnsOf(database, "tool_usage_events").includes("tool_use_id")
+    ? "it is a tooltrail store; bring its calls over with `tooltrail export` and `tooltrail import`"
+    : undefined
 }
 
 const readProjects = (database: Database.Database): ReadonlyArray<unknown> =>
   columnsOf(database, "project_metadata").length === 0 ? [] : database.prepare("SELECT * FROM project_metadata").all()
 
-/** Opens a database of laminark, of which nothing is changed. Fails where it has another shape. */
+const hasId = Schema.is(Schema.Struct({ id: Schema.Number }))
+
+/** Opens a database of laminark, and changes nothing in it. Fails if it has another shape. */
 export const openLaminarkFile = (path: string): Effect.Effect<LaminarkFile, PersistenceError, Scope.Scope> =>
   Effect.gen(function* () {
     const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: cannotRead(path, "unavailable") })
-    if (!(yield* attempt(() => statSync(path))).isFile()) return yield* cannotRead(path, "rejected")("it is no file")
+    if (!(yield* attempt(() => statSync(path))).isFile()) return yield* cannotRead(path, "rejected")("it is not a file")
     const place = yield* placeToRead(path).pipe(
       Effect.catchAllDefect((defect) => Effect.fail(cannotRead(path, "unavailable")(defect))),
     )
@@ -102,26 +99,30 @@ export const openLaminarkFile = (path: string): Effect.Effect<LaminarkFile, Pers
       (database) => Effect.sync(() => database.close()),
     )
     const misfit = yield* attempt(() => {
-      // One state of it for all that is read.
+      // All that is read is of one moment.
       database.exec("BEGIN")
       return findMisfit(database)
     })
     if (misfit !== undefined) return yield* cannotRead(path, "rejected")(misfit)
-    const columns = laminarkColumns.tool_usage_events.join(", ")
-    const events = database.prepare<[number, number], { readonly id: number }>(
-      `SELECT ${columns} FROM tool_usage_events WHERE id > ? ORDER BY id LIMIT ?`,
+    const read = (table: keyof typeof laminarkColumns, more: string) =>
+      database.prepare(`SELECT ${laminarkColumns[table].join(", ")} FROM ${table} ${more}`)
+    const eventsAfter = yield* attempt(() =>
+      read("tool_usage_events", `WHERE id > ? ORDER BY id LIMIT ${ROWS_AT_A_TIME}`),
     )
     return {
       path,
-      tools: yield* attempt(() =>
-        database.prepare(`SELECT ${laminarkColumns.tool_registry.join(", ")} FROM tool_registry ORDER BY id`).all(),
-      ),
+      tools: yield* attempt(() => read("tool_registry", "ORDER BY id").all()),
       projects: yield* attempt(() => readProjects(database)),
-      eventsAfter: (id, limit) => attempt(() => events.all(id, limit)),
+      events: Stream.unfoldEffect(0, (last) =>
+        Effect.map(
+          attempt(() => eventsAfter.all(last)),
+          (rows) => Option.map(Option.filter(Option.fromNullable(rows.at(-1)), hasId), ({ id }) => [rows, id] as const),
+        ),
+      ),
     }
   })
 
-/** Where laminark keeps its database, the newest place first. Source: its `src/shared/config.ts`. */
+/** Where laminark keeps its database, newest place first. Source: its `src/shared/config.ts`. */
 export const laminarkPlaces: Effect.Effect<ReadonlyArray<string>, PersistenceError> = Effect.gen(function* () {
   const chosen = yield* environmentVariable("LAMINARK_DATA_DIR")
   if (chosen !== undefined) return [join(chosen, "data.db")]

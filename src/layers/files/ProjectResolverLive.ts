@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
+import * as Cache from "effect/Cache"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { projectFromRoot } from "../../domain/projectFromRoot.ts"
@@ -16,8 +18,8 @@ export const findCheckout = (folder: string): string | undefined => {
 }
 
 /**
- * The main checkout's folder, where `checkout` is a linked worktree: its `.git` is a file `gitdir: <main>/.git/worktrees/<name>`,
- * and the `commondir` file in there leads to the main checkout's `.git`. A submodule's `.git` is a file as well, but has no
+ * The main checkout's folder if `checkout` is a linked worktree: its `.git` is a file `gitdir: <main>/.git/worktrees/<name>`,
+ * and the `commondir` file there leads to the main checkout's `.git`. A submodule's `.git` is a file as well, but has no
  * `commondir`. Source: gitrepository-layout(5).
  */
 const findMainCheckout = (checkout: string): string => {
@@ -52,3 +54,17 @@ export const projectResolver: Context.Tag.Service<ProjectResolver> = {
 }
 
 export const ProjectResolverLive: Layer.Layer<ProjectResolver> = Layer.succeed(ProjectResolver, projectResolver)
+
+/** Remembers the projects of at most `capacity` folders, each for `timeToLive`. */
+export const ProjectResolverRemembering = (options: {
+  readonly capacity: number
+  readonly timeToLive: Duration.DurationInput
+}): Layer.Layer<ProjectResolver, never, ProjectResolver> =>
+  Layer.effect(
+    ProjectResolver,
+    Effect.gen(function* () {
+      const resolver = yield* ProjectResolver
+      const remembered = yield* Cache.make({ ...options, lookup: resolver.resolve })
+      return ProjectResolver.of({ resolve: (start) => remembered.get(start) })
+    }),
+  )

@@ -1,4 +1,17 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs"
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs"
 import { join, sep } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -8,18 +21,63 @@ import { PersistenceError } from "../../domain/StoreError.ts"
 import { Home } from "../../services/Home.ts"
 import { Spool } from "../../services/Spool.ts"
 import { onDemand } from "../store/onDemand.ts"
-import { makeHomeFolder } from "./homeFolder.ts"
-import { fillReserve, shrinkReserve } from "./spoolReserve.ts"
+import { isAbandoned, writeAside } from "./atomicFile.ts"
+import { makeHomeFolder } from "./HomeLive.ts"
+import { finalName, isSpooledCall, isSpooledDraft, RESERVE, spoolFile, UNREADABLE } from "./ownedFiles.ts"
 
-const SUFFIX = ".json"
-const spoolLines = onDemand(() => import("../../domain/SpooledCall.ts"))
-const DRAFT_SUFFIX = `${SUFFIX}.part`
-const DRAFT_LIFETIME_MILLIS = 60_000
+const toolUses = onDemand(() => import("../../domain/ToolUse.ts"))
+
+// The reserve is a file that only takes up room, so that a full disk has some for the spool.
+
+const RESERVE_BYTES = 1024 * 1024
+/** Room for sixteen calls on a disk with blocks of 4 KiB. */
+const STEP_BYTES = 64 * 1024
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
+/** Bytes that no file system can compress or leave out. */
+const noise = (bytes: number): Uint8Array => {
+  const words = new Uint32Array(Math.ceil(bytes / 4))
+  let state = 0x9e3779b9
+  for (let place = 0; place < words.length; place++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    words[place] = state
+  }
+  return new Uint8Array(words.buffer, 0, bytes)
+}
+
+/** Makes the reserve whole, or leaves it as it was and throws the system's error. */
+const fillReserve = (path: string): void => {
+  const size = sizeOf(path)
+  if (size >= RESERVE_BYTES) return
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  try {
+    const missing = noise(RESERVE_BYTES - size)
+    for (let written = 0; written < missing.length; ) {
+      written += writeSync(file, missing, written, missing.length - written, size + written)
+    }
+  } catch (error) {
+    truncateSync(path, size)
+    throw error
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Gives a part of the reserve back to the disk; false if there is none left. Throws the system's error. */
+const shrinkReserve = (path: string): boolean => {
+  const size = sizeOf(path)
+  if (size === 0) return false
+  truncateSync(path, Math.max(0, size - STEP_BYTES))
+  return true
+}
 
 const hasCode = (error: unknown, ...codes: ReadonlyArray<string>) =>
   error instanceof Error && "code" in error && codes.includes(String(error.code))
 
-/** Runs file operations; what they throw becomes a `PersistenceError`, and a file that is not there `whenMissing`. */
+/** Turns what file operations throw into a `PersistenceError`; a missing file gives `whenMissing`. */
 const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Effect.Effect<A, PersistenceError> => {
   const trying = Effect.try({
     try: run,
@@ -34,7 +92,7 @@ const attempt = <A>(operation: string, run: () => A, whenMissing?: () => A): Eff
       )
 }
 
-/** For many files at once: what each takes as an effect of its own would count. */
+/** For many files at once: an effect for each would take too long. */
 const unlessMissing = <A>(run: () => A): A | undefined => {
   try {
     return run()
@@ -47,35 +105,27 @@ const unlessMissing = <A>(run: () => A): A | undefined => {
 /** The spool of a home folder. */
 export const makeSpool = Effect.gen(function* () {
   const home = yield* Home
-  const aside = join(home.spool, "unreadable")
-  const reserve = join(home.spool, "reserve")
+  const aside = join(home.spool, UNREADABLE)
+  const reserve = join(home.spool, RESERVE)
   const pathOf = (name: string) => home.spool + sep + name
 
-  const namesIn = (folder: string, suffix: string) =>
+  const namesIn = (folder: string, isWanted: (name: string) => boolean) =>
     attempt(
       `look into ${folder}`,
-      () =>
-        readdirSync(folder)
-          .filter((name) => name.endsWith(suffix))
-          .sort(),
+      () => readdirSync(folder).filter(isWanted).sort(),
       () => [],
     )
 
   const makeRoom = attempt("use the reserve", () => shrinkReserve(reserve)).pipe(Effect.orElseSucceed(() => false))
 
   return Spool.of({
-    append: Effect.fn("Spool.append")(function* (call) {
-      const millis = yield* Clock.currentTimeMillis
-      // The time comes first, so that names sort by age; the rest makes them unique on the machine.
-      const name = `${String(millis).padStart(15, "0")}-${process.pid}-${Math.random().toString(36).slice(2, 10)}${SUFFIX}`
-      const draft = pathOf(`${name}.part`)
+    append: Effect.fn("Spool.append")(function* (use) {
+      const path = pathOf(spoolFile(yield* Clock.currentTimeMillis))
       const write = attempt(`keep the call in the spool ${home.spool}`, () => {
         makeHomeFolder(home.directory)
         mkdirSync(home.spool, { recursive: true, mode: 0o700 })
-        // Nobody reads it before it is whole.
-        writeFileSync(draft, `${JSON.stringify(call)}\n`, { mode: 0o600, flag: "wx" })
-        renameSync(draft, pathOf(name))
-      }).pipe(Effect.tapError(() => Effect.ignore(attempt("remove a draft", () => rmSync(draft, { force: true })))))
+        writeAside(path, 0o600, (file) => writeFileSync(file, `${JSON.stringify(use)}\n`))
+      })
       // A loop and not `Effect.retry`, which would bring schedules into the hook's start-up.
       const writeSomehow: Effect.Effect<void, PersistenceError> = Effect.catchIf(
         write,
@@ -85,24 +135,17 @@ export const makeSpool = Effect.gen(function* () {
       yield* writeSomehow
     }),
 
-    list: namesIn(home.spool, SUFFIX),
+    list: namesIn(home.spool, isSpooledCall),
 
     read: Effect.fn("Spool.read")(function* (names) {
-      const { decodeSpoolLine } = yield* spoolLines
+      const { decodeToolUseLine } = yield* toolUses
       return yield* attempt(`read the spool ${home.spool}`, () =>
         names.flatMap((name) => {
           const line = unlessMissing(() => readFileSync(pathOf(name), "utf8"))
-          return line === undefined ? [] : [{ name, call: decodeSpoolLine(line) }]
+          return line === undefined ? [] : [{ name, use: decodeToolUseLine(line) }]
         }),
       )
     }),
-
-    findGone: Effect.fn("Spool.findGone")((names) =>
-      attempt(
-        `look into ${home.spool}`,
-        () => new Set(names.filter((name) => statSync(pathOf(name), { throwIfNoEntry: false }) === undefined)),
-      ),
-    ),
 
     remove: Effect.fn("Spool.remove")((names) =>
       attempt(`remove stored calls from the spool ${home.spool}`, () => {
@@ -121,26 +164,22 @@ export const makeSpool = Effect.gen(function* () {
       ),
     ),
 
-    listAside: namesIn(aside, SUFFIX),
+    listAside: namesIn(aside, isSpooledCall),
 
     listDrafts: Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const names = yield* namesIn(home.spool, DRAFT_SUFFIX)
-      const isOld = (name: string) => {
-        const file = statSync(pathOf(name), { throwIfNoEntry: false })
-        return file !== undefined && now - file.mtimeMs > DRAFT_LIFETIME_MILLIS
-      }
-      return yield* attempt(`look into ${home.spool}`, () => names.filter(isOld))
+      const names = yield* namesIn(home.spool, isSpooledDraft)
+      return yield* attempt(`look into ${home.spool}`, () => names.filter((name) => isAbandoned(pathOf(name), now)))
     }),
 
     settleDraft: Effect.fn("Spool.settleDraft")(function* (name) {
-      const { decodeSpoolLine } = yield* spoolLines
+      const { decodeToolUseLine } = yield* toolUses
       return yield* attempt(`settle the draft ${name}`, () => {
-        if (Option.isNone(decodeSpoolLine(readFileSync(pathOf(name), "utf8")))) {
-          rmSync(pathOf(name), { force: true })
+        if (Option.isNone(decodeToolUseLine(readFileSync(pathOf(name), "utf8")))) {
+          unlinkSync(pathOf(name))
           return "removed"
         }
-        renameSync(pathOf(name), pathOf(name.slice(0, -".part".length)))
+        renameSync(pathOf(name), pathOf(finalName(name)))
         return "recovered"
       })
     }),

@@ -1,9 +1,13 @@
 import { closeSync, existsSync, openSync } from "node:fs"
+import { join } from "node:path"
 import Database from "better-sqlite3"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { PersistenceError } from "../../domain/StoreError.ts"
+import { Home } from "../../services/Home.ts"
+import { makeHomeFolder } from "./HomeLive.ts"
+import { type LockName, lockFile } from "./ownedFiles.ts"
 
 /** Another process holds the lock. */
 export class LockHeld extends Data.TaggedError("LockHeld")<{ readonly path: string }> {}
@@ -19,7 +23,7 @@ const attempt = <A>(path: string, run: () => A): Effect.Effect<A, LockHeld | Per
         : new PersistenceError({ operation: `lock ${path}`, reason: "unavailable", cause }),
   })
 
-/** Whether some process holds the lock. One that cannot be looked at counts as free. */
+/** Whether some process holds the lock. A lock that cannot be looked at counts as free. */
 export const isLockHeld = (path: string): boolean => {
   if (!existsSync(path)) return false
   try {
@@ -35,12 +39,12 @@ export const isLockHeld = (path: string): boolean => {
   }
 }
 
-/** To look whether a lock is held takes a moment of it. */
+/** Whoever looks whether a lock is held has it for a moment. */
 const MOMENT_MILLIS = 50
 
 /**
  * Holds a lock on a file until the scope closes, or fails in a moment. It is SQLite's lock on an empty database, which the
- * system lets go of when the process dies, however it dies; Node has no lock of its own.
+ * system releases when the process dies, however it dies; Node has no lock of its own.
  */
 export const holdLock = (path: string): Effect.Effect<void, LockHeld | PersistenceError, Scope.Scope> =>
   Effect.acquireRelease(
@@ -53,3 +57,19 @@ export const holdLock = (path: string): Effect.Effect<void, LockHeld | Persisten
     Effect.flatMap((database) => attempt(path, () => database.exec("BEGIN EXCLUSIVE"))),
     Effect.asVoid,
   )
+
+/** Whether some process holds the lock of this name in a home folder. */
+export const isHomeLockHeld = (directory: string, name: LockName): boolean =>
+  isLockHeld(join(directory, lockFile(name)))
+
+/** Holds the lock of this name in the home folder, which is made if it is missing. */
+export const holdHomeLock = (name: LockName): Effect.Effect<void, LockHeld | PersistenceError, Home | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { directory } = yield* Home
+    yield* Effect.try({
+      try: () => makeHomeFolder(directory),
+      catch: (cause) =>
+        new PersistenceError({ operation: `make the folder ${directory}`, reason: "unavailable", cause }),
+    })
+    yield* holdLock(join(directory, lockFile(name)))
+  })

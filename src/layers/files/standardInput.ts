@@ -2,7 +2,7 @@ import { fstatSync } from "node:fs"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-/** Standard input could not be read to the end of what is accepted. */
+/** Standard input could not be read, or is longer than accepted. */
 export class UnreadableInput extends Data.TaggedError("UnreadableInput")<{ readonly reason: string }> {
   override get message(): string {
     return `could not read standard input: ${this.reason}`
@@ -11,7 +11,7 @@ export class UnreadableInput extends Data.TaggedError("UnreadableInput")<{ reado
 
 export interface StandardInput {
   readonly bytes: Buffer
-  /** False where the writer had not closed it when the time was up. */
+  /** False if the writer had not closed it when the time was up. */
   readonly closed: boolean
 }
 
@@ -47,8 +47,10 @@ interface Bindings {
 }
 
 /**
- * Reads the pipe below `process.stdin`, which by itself brings in Node's network and stream modules: a fifth of a bare
- * start of Node. Throws, before anything is read, where Node does not offer its binding. What is no pipe would abort Node.
+ * Reads the pipe without `process.stdin`, which loads Node's network and stream modules: a fifth of a bare start of Node.
+ * Throws, before anything is read, if Node does not offer its binding. Anything but a pipe would abort Node.
+ * `process.binding` is deprecated (DEP0111). Remove this function, and use `readStream` always, when a Node that is supported
+ * prints a warning for it or no longer has it, or when `process.stdin` costs less than a tenth of Node's start.
  */
 const readPipe: Source = ({ onData, onEnd, onError }) => {
   const binding = (process as unknown as { readonly binding: Bindings }).binding
@@ -63,7 +65,7 @@ const readPipe: Source = ({ onData, onEnd, onError }) => {
     else if (result < 0) onError(`system error ${-result}`)
   }
   const refused = pipe.open(0) || pipe.readStart()
-  if (refused !== 0) throw new Error(`standard input is no pipe: ${refused}`)
+  if (refused !== 0) throw new Error(`standard input is not a pipe: ${refused}`)
   return () => pipe.close()
 }
 
@@ -75,7 +77,7 @@ const startReading: Source = (listener) => {
   return readStream(listener)
 }
 
-/** All of standard input, or what has come when `patienceMillis` are over. */
+/** All of standard input, or what has come after `patienceMillis`. */
 export const readStandardInput = (options: {
   readonly patienceMillis: number
   readonly limitBytes: number

@@ -1,13 +1,13 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Times } from "../../domain/foldUses.ts"
 import type { Project } from "../../domain/Project.ts"
-import type { Times } from "../../domain/timesByRoot.ts"
 import { Projects } from "../../services/Projects.ts"
 import { failingTo } from "./failingTo.ts"
 import { makeInsertRows } from "./insertRows.ts"
 import { onDemand } from "./onDemand.ts"
 
-/** `Projects` over an open database. */
 export const makeProjects = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
@@ -22,7 +22,7 @@ export const makeProjects = Effect.gen(function* () {
       WHERE excluded.first_seen < projects.first_seen OR excluded.last_seen > projects.last_seen`,
   })
 
-  const queries = onDemand(() => import("./projectQueries.ts").then((module) => module.makeProjectQueries(sql)))
+  const reads = onDemand(() => import("./projectReads.ts").then((module) => module.makeProjectReads(sql)))
 
   return Projects.of({
     remember: (project, seen) =>
@@ -33,6 +33,9 @@ export const makeProjects = Effect.gen(function* () {
       failingTo("remember projects"),
     ),
 
-    getAll: Effect.flatMap(queries, (read) => read.getAll),
+    getAll: Effect.flatMap(reads, (read) => read.getAll),
   })
 })
+
+/** `Projects` over an open database whose schema is up to date. */
+export const ProjectsSql: Layer.Layer<Projects, never, SqlClient.SqlClient> = Layer.effect(Projects, makeProjects)

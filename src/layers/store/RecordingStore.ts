@@ -3,21 +3,20 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { PersistenceError } from "../../domain/StoreError.ts"
-import type { StoreMissing } from "../../domain/StoreMissing.ts"
+import type { PersistenceError, StoreMissing } from "../../domain/StoreError.ts"
 import type { Home } from "../../services/Home.ts"
 import { Projects } from "../../services/Projects.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
-import { DrainLedger } from "../../services/Transaction.ts"
+import { Transaction } from "../../services/Transaction.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
-import { makeDrainLedger } from "./DrainLedgerSql.ts"
+import { makeTransaction } from "./immediateTransaction.ts"
 import { openSqlite, type SqliteOptions } from "./openStore.ts"
 import { makeProjects } from "./ProjectsSql.ts"
 import { makeToolRegistry } from "./ToolRegistrySql.ts"
 import { makeUsageEvents } from "./UsageEventsSql.ts"
 
 /** What it takes to record calls. */
-export type RecordingStore = ToolRegistry | UsageEvents | Projects | DrainLedger
+export type RecordingStore = ToolRegistry | UsageEvents | Projects | Transaction
 
 /** The services that record, and the open database below them. */
 export const makeRecordingStore = (client: SqliteClient.SqliteClient) =>
@@ -25,7 +24,7 @@ export const makeRecordingStore = (client: SqliteClient.SqliteClient) =>
     return Context.make(UsageEvents, yield* makeUsageEvents).pipe(
       Context.add(ToolRegistry, yield* makeToolRegistry),
       Context.add(Projects, yield* makeProjects),
-      Context.add(DrainLedger, yield* makeDrainLedger),
+      Context.add(Transaction, yield* makeTransaction),
       Context.add(SqlClient.SqlClient, client),
       Context.add(SqliteClient.SqliteClient, client),
     )

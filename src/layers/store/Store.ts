@@ -3,29 +3,25 @@ import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { PersistenceError } from "../../domain/StoreError.ts"
-import type { StoreMissing } from "../../domain/StoreMissing.ts"
+import type { PersistenceError, StoreMissing } from "../../domain/StoreError.ts"
 import type { Home } from "../../services/Home.ts"
-import { Retention } from "../../services/Retention.ts"
-import { UsageRollups } from "../../services/StoreUpkeep.ts"
-import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
+import { TranscriptLedger } from "../../services/Transcripts.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { openSqlite, openSqliteInMemory, type SqliteOptions } from "./openStore.ts"
 import { makeRecordingStore, type RecordingStore } from "./RecordingStore.ts"
-import { makeRetention } from "./RetentionSql.ts"
+import { makeStoreUpkeep } from "./StoreUpkeepSql.ts"
 import { makeTranscriptLedger } from "./TranscriptLedgerSql.ts"
 import { makeUsageReports } from "./UsageReportsSql.ts"
-import { makeUsageRollups } from "./UsageRollupsSql.ts"
 
-export type Store = RecordingStore | UsageReports | UsageRollups | Retention | TranscriptLedger
+export type Store = RecordingStore | UsageReports | StoreUpkeep | TranscriptLedger
 
 /** Everything that is kept, and the open database below it. */
 const makeStore = (client: SqliteClient.SqliteClient) =>
   Effect.gen(function* () {
     return (yield* makeRecordingStore(client)).pipe(
       Context.add(UsageReports, yield* makeUsageReports),
-      Context.add(UsageRollups, yield* makeUsageRollups),
-      Context.add(Retention, yield* makeRetention),
+      Context.add(StoreUpkeep, yield* makeStoreUpkeep),
       Context.add(TranscriptLedger, yield* makeTranscriptLedger),
     )
   }).pipe(Effect.provideService(SqlClient.SqlClient, client))

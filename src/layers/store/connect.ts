@@ -60,3 +60,6 @@ export const bringUpToDate = (client: SqliteClient.SqliteClient) =>
   Effect.flatMap(migrations, ({ migrate }) =>
     migrate.pipe(Effect.provideService(SqlClient.SqlClient, client), withImmediateTransaction(client)),
   )
+
+/** The schema version that this program reads and writes: the number of the newest migration. */
+export const latestMigration = 19

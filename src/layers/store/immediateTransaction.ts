@@ -2,8 +2,11 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { Transaction } from "../../services/Transaction.ts"
+import { failingTo } from "./failingTo.ts"
 
 /** Where the disk is full, SQLite may have rolled back by itself. */
 const isRolledBack = ({ cause }: SqlError) => cause instanceof Error && /no transaction is active/.test(cause.message)
@@ -40,3 +43,23 @@ export const withImmediateTransaction = (
       defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none(),
     )
 }
+
+export const makeTransaction = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const inTransaction = withImmediateTransaction(sql)
+  return Transaction.of({
+    atomically: (effect) =>
+      inTransaction(effect).pipe(
+        Effect.catchIf(
+          (error) => error instanceof SqlError,
+          (error) => failingTo("write to the store")(Effect.fail(error)),
+        ),
+      ),
+  })
+})
+
+/** `Transaction` over an open database. */
+export const TransactionSql: Layer.Layer<Transaction, never, SqlClient.SqlClient> = Layer.effect(
+  Transaction,
+  makeTransaction,
+)

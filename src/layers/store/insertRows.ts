@@ -4,10 +4,7 @@ import * as Effect from "effect/Effect"
 
 export type Value = string | number | null
 
-/**
- * Rows of one statement. More make it no faster; nor do sizes between these, each of which is to be prepared again where the
- * triggers were gone meanwhile.
- */
+/** Rows of one statement; more make it no faster. */
 const SIZES = [500, 50, 5, 1] as const
 
 export interface InsertedRows<Row> {
@@ -15,11 +12,13 @@ export interface InsertedRows<Row> {
   readonly columns: ReadonlyArray<string>
   /** In the order of the columns. */
   readonly values: (row: Row) => ReadonlyArray<Value>
-  /** Columns beside those, in which all rows that are inserted together are alike. They are bound once for each statement. */
-  readonly sharedColumns?: ReadonlyArray<string>
   /** The end of each statement. */
   readonly onConflict?: string
 }
+
+/** What the SQLite client says of a statement that was run. */
+const changesOf = (result: unknown): number =>
+  typeof result === "object" && result !== null && "changes" in result ? Number(result.changes) : 0
 
 /**
  * Inserts rows, many with each statement, and returns how many were inserted or updated. To be run in a transaction, where
@@ -28,38 +27,30 @@ export interface InsertedRows<Row> {
  */
 export const makeInsertRows = <Row>(
   sql: SqlClient.SqlClient,
-  { into, columns, values, sharedColumns = [], onConflict = "" }: InsertedRows<Row>,
-): ((rows: ReadonlyArray<Row>, shared?: ReadonlyArray<Value>) => Effect.Effect<number, SqlError>) => {
+  { into, columns, values, onConflict = "" }: InsertedRows<Row>,
+): ((rows: ReadonlyArray<Row>) => Effect.Effect<number, SqlError>) => {
   const row = `(${columns.map(() => "?").join(", ")})`
-  const statements = new Map<number, string>()
-  const statementOf = (size: number): string => {
-    const known = statements.get(size)
-    if (known !== undefined) return known
-    const statement = `
-      INSERT OR FAIL INTO ${into} (${[...sharedColumns, ...columns].join(", ")})
-      SELECT ${[...sharedColumns.map(() => "?"), "each.*"].join(", ")}
-      FROM (VALUES ${Array.from({ length: size }, () => row).join(", ")}) AS each WHERE true
-      ${onConflict}`
-    statements.set(size, statement)
-    return statement
-  }
+  const statements = SIZES.map((size) => ({
+    size,
+    statement: `
+      INSERT OR FAIL INTO ${into} (${columns.join(", ")})
+      SELECT * FROM (VALUES ${Array.from({ length: size }, () => row).join(", ")}) AS each WHERE true ${onConflict}`,
+  }))
   /** `flatMap` takes as long as SQLite does, and an array that grows is copied again and again. */
-  const parametersOf = (shared: ReadonlyArray<Value>, rows: ReadonlyArray<Row>, from: number, to: number) => {
-    const parameters = new Array<Value>(shared.length + (to - from) * columns.length)
+  const parametersOf = (rows: ReadonlyArray<Row>, from: number, to: number) => {
+    const parameters = new Array<Value>((to - from) * columns.length)
     let next = 0
-    for (const value of shared) parameters[next++] = value
     for (let place = from; place < to; place++) {
       for (const value of values(rows[place] as Row)) parameters[next++] = value
     }
     return parameters
   }
-  return Effect.fnUntraced(function* (rows, shared = []) {
+  return Effect.fnUntraced(function* (rows) {
     let changed = 0
     let done = 0
-    for (const size of SIZES) {
+    for (const { size, statement } of statements) {
       for (; done + size <= rows.length; done += size) {
-        const result = yield* sql.unsafe(statementOf(size), parametersOf(shared, rows, done, done + size)).raw
-        changed += (result as { readonly changes: number }).changes
+        changed += changesOf(yield* sql.unsafe(statement, parametersOf(rows, done, done + size)).raw)
       }
     }
     return changed

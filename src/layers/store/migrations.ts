@@ -1,45 +1,56 @@
 import * as Migrator from "@effect/sql/Migrator"
-import type * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import { PersistenceError } from "../../domain/StoreError.ts"
 import { createToolRegistry } from "./migrations/0016_create_tool_registry.ts"
 import { createToolUsageEvents } from "./migrations/0017_create_tool_usage_events.ts"
-import { addCallDetailsAndProjects } from "./migrations/0018_add_call_details_and_projects.ts"
-import { addBaselinesAndDrainedCalls } from "./migrations/0019_add_baselines_and_drained_calls.ts"
-import { addTranscriptFiles } from "./migrations/0020_add_transcript_files.ts"
-import { addIdentityAndImportLedgers } from "./migrations/0021_add_identity_and_import_ledgers.ts"
-import { addUsageRollups } from "./migrations/0022_add_usage_rollups.ts"
-import { addRecentEventsLater } from "./migrations/0023_add_recent_events_later.ts"
-import { clusterHoursByDay } from "./migrations/0024_cluster_hours_by_day.ts"
-import { cutSums } from "./migrations/0025_cut_sums.ts"
-import { renameTriggers } from "./migrations/0026_rename_triggers.ts"
-import { rememberPrunedCalls } from "./migrations/0027_remember_pruned_calls.ts"
-import { knowEventsByMoreNames } from "./migrations/0028_know_events_by_more_names.ts"
-import { fingerprintTranscripts } from "./migrations/0029_fingerprint_transcripts.ts"
-import { indexSeriesByTool } from "./migrations/0030_index_series_by_tool.ts"
-import { dropIndexOfProjects } from "./migrations/0031_drop_index_of_projects.ts"
+import { callsAndProjects } from "./migrations/0018_calls_and_projects.ts"
+import { sums } from "./migrations/0019_sums.ts"
 
 /** By number and name, as the migrator wants them. */
 export const migrations = {
   "0016_create_tool_registry": createToolRegistry,
   "0017_create_tool_usage_events": createToolUsageEvents,
-  "0018_add_call_details_and_projects": addCallDetailsAndProjects,
-  "0019_add_baselines_and_drained_calls": addBaselinesAndDrainedCalls,
-  "0020_add_transcript_files": addTranscriptFiles,
-  "0021_add_identity_and_import_ledgers": addIdentityAndImportLedgers,
-  "0022_add_usage_rollups": addUsageRollups,
-  "0023_add_recent_events_later": addRecentEventsLater,
-  "0024_cluster_hours_by_day": clusterHoursByDay,
-  "0025_cut_sums": cutSums,
-  "0026_rename_triggers": renameTriggers,
-  "0027_remember_pruned_calls": rememberPrunedCalls,
-  "0028_know_events_by_more_names": knowEventsByMoreNames,
-  "0029_fingerprint_transcripts": fingerprintTranscripts,
-  "0030_index_series_by_tool": indexSeriesByTool,
-  "0031_drop_index_of_projects": dropIndexOfProjects,
+  "0018_calls_and_projects": callsAndProjects,
+  "0019_sums": sums,
 }
 
-/** Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. */
-export const migrate: Effect.Effect<unknown, Migrator.MigrationError | SqlError, SqlClient.SqlClient> = Migrator.make(
-  {},
-)({ loader: Migrator.fromRecord(migrations) })
+const TABLE = "tooltrail_migrations"
+
+/**
+ * A database that another program gave the tables of migrations 16 and 17 is taken as it is. One that an unreleased tooltrail
+ * made has more columns and no table of our migrations.
+ */
+const adoptTables = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const tables = yield* sql`
+    SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (${TABLE}, 'tool_usage_events')`
+  if (tables.length !== 1 || tables[0]?.name === TABLE) return
+  const columns = yield* sql`SELECT 1 FROM pragma_table_info('tool_usage_events') WHERE name = 'tool_use_id'`
+  if (columns.length > 0) {
+    return yield* new PersistenceError({
+      operation: "use the store",
+      reason: "unavailable",
+      cause:
+        "an unreleased version of tooltrail made it; write it out with that version's `tooltrail export`, and import that",
+    })
+  }
+  yield* sql`
+    CREATE TABLE ${sql(TABLE)} (
+      migration_id INTEGER PRIMARY KEY NOT NULL, created_at DATETIME NOT NULL DEFAULT current_timestamp,
+      name VARCHAR(255) NOT NULL)`
+  yield* sql`
+    INSERT INTO ${sql(TABLE)} (migration_id, name)
+    VALUES (16, 'create_tool_registry'), (17, 'create_tool_usage_events')`
+})
+
+/**
+ * Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. The table of migrations is our
+ * own: the migrator's default table is the host's, on a host's database.
+ */
+export const migrate: Effect.Effect<
+  unknown,
+  Migrator.MigrationError | SqlError | PersistenceError,
+  SqlClient.SqlClient
+> = Effect.zipRight(adoptTables, Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: TABLE }))

@@ -5,17 +5,21 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { DamagedStore } from "../../domain/DamagedStore.ts"
-import { PersistenceError } from "../../domain/StoreError.ts"
-import { StoreMissing } from "../../domain/StoreMissing.ts"
+import { DamagedStore, PersistenceError, StoreMissing } from "../../domain/StoreError.ts"
 import { Home } from "../../services/Home.ts"
-import { makeHomeFolder } from "../files/homeFolder.ts"
-import { checkDriver } from "./checkDriver.ts"
-import { bringUpToDate, type ConnectionOptions, connectReadOnly, connectSqlite, opening, unhurried } from "./connect.ts"
+import { makeHomeFolder } from "../files/HomeLive.ts"
+import { checkDriver, isWholeByHeader } from "./checkFile.ts"
+import {
+  bringUpToDate,
+  type ConnectionOptions,
+  connectReadOnly,
+  connectSqlite,
+  latestMigration,
+  opening,
+  unhurried,
+} from "./connect.ts"
 import { createStoreFile } from "./createStore.ts"
-import { latestMigration } from "./latestMigration.ts"
 import { onDemand } from "./onDemand.ts"
-import { isWholeByHeader } from "./storeHeader.ts"
 
 export interface SqliteOptions extends ConnectionOptions {
   /** What to do where there is no store yet. */
@@ -30,7 +34,7 @@ const LONG_WAL_BYTES = 4_000_000
 /** Twice as many as an import leaves in a WAL: one that was stopped, and holds its lock, does not let it grow for ever. */
 const MOST_PAGES = 2 * unhurried.checkpointPages
 
-const homeLocks = onDemand(() => import("../files/holdHomeLock.ts"))
+const homeLocks = onDemand(() => import("../files/lock.ts"))
 
 /**
  * Whether an import fills the WAL. It writes that back itself. A hook that did so would be at it for a tenth of a second or more,
@@ -46,11 +50,24 @@ const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): E
 const unusable = (filename: string, cause: string) =>
   new PersistenceError({ operation: `use the store ${filename}`, reason: "unavailable", cause })
 
+/** The newest migration that ran; 0 if the database has another program's `tool_usage_events` and none of our migrations. */
+const readSchema = (client: SqliteClient.SqliteClient, filename: string) =>
+  client`SELECT max(migration_id) AS latest FROM tooltrail_migrations`.pipe(
+    Effect.map(([row]) => Number(row?.latest ?? 0)),
+    Effect.catchTag("SqlError", (error) =>
+      Effect.gen(function* () {
+        const tables = yield* client`
+          SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('tooltrail_migrations', 'tool_usage_events')`
+        if (tables.some(({ name }) => name === "tooltrail_migrations")) return yield* error
+        return tables.length === 1 ? 0 : yield* unusable(filename, "it is a database of another program")
+      }),
+    ),
+  )
+
 /** Fails unless the file is a store of ours that this program can write. */
 const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
   Effect.gen(function* () {
-    const rows = yield* client`SELECT max(migration_id) AS latest FROM effect_sql_migrations`
-    const latest = Number(rows[0]?.latest ?? 0)
+    const latest = yield* readSchema(client, filename)
     if (latest > latestMigration) {
       return yield* unusable(
         filename,

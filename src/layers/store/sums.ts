@@ -1,263 +1,197 @@
-import { durationBounds } from "../../domain/durationBuckets.ts"
-import {
-  beforeCut,
-  bucketColumns,
-  byDay,
-  byHour,
-  cutSums,
-  DAY_CHARACTERS,
-  HOUR_CHARACTERS,
-  type KeyColumn,
-  type Period,
-  periods,
-  seriesColumns,
-  sumColumns,
-} from "./rollupTables.ts"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type * as Statement from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import { withImmediateTransaction } from "./immediateTransaction.ts"
 
-/** What a call has in the columns of a key, where `s` is its series: `2026-11-26` and `2026-11-26 13`. */
-const keyOf = (call: string): Record<KeyColumn, string> => ({
-  series_id: "s.id",
-  day: `substr(${call}.created_at, 1, ${DAY_CHARACTERS})`,
-  hour: `substr(${call}.created_at, 1, ${HOUR_CHARACTERS})`,
-})
+/** So many events are folded in one transaction. */
+const EVENTS_PER_FOLD = 20_000
 
-const keyTexts = (key: ReadonlyArray<KeyColumn>, call: string) => {
-  const columns = keyOf(call)
-  return key.map((column) => columns[column]).join(", ")
-}
+/** The level of a series: one of exact series, one of a tool over all of those, and the one of all calls. */
+export const levels = { series: 0, tool: 1, all: 2 } as const
+export type Level = keyof typeof levels
 
-const inBucket = (place: number, call: string): string => {
-  const above = durationBounds[place - 1]
-  const below = durationBounds[place]
-  return [
-    ...(above === undefined ? [] : [`${call}.duration_ms >= ${above}`]),
-    ...(below === undefined ? [] : [`${call}.duration_ms < ${below}`]),
-  ].join(" AND ")
-}
+/** Calls of a tool, or all calls, over every project are asked for most, and by exact series they would be thousands of rows. */
+const ID_OF_ALL = 1
 
-const isBefore = (cut: string, { characters }: Period, call: string) =>
-  `substr(${call}.created_at, ${characters + 2}, 2) < '${cut}'`
+export const isFailure = "success = 0 AND coalesce(failure_kind, 'error') = 'error'"
+export const isInterruption = "success = 0 AND coalesce(failure_kind, 'error') <> 'error'"
 
-/** What each of the sums of a period counts, but for that of durations. `call` is the alias of a call's row. */
-const conditions = (period: Period, call: string): Record<string, string> => {
-  const counted = {
-    uses: "true",
-    failures: `${call}.success = 0 AND ${call}.failure_kind IS NOT 'interrupted'`,
-    interruptions: `${call}.success = 0 AND ${call}.failure_kind IS 'interrupted'`,
-  }
-  return {
-    ...counted,
-    ...Object.fromEntries(bucketColumns.map((column, place) => [column, inBucket(place, call)])),
-    ...Object.fromEntries(
-      period.cuts.flatMap((cut) =>
-        cutSums.map((sum) => [beforeCut(sum, cut), `${counted[sum]} AND ${isBefore(cut, period, call)}`]),
-      ),
-    ),
-  }
-}
+/**
+ * The number of a duration's bucket. Buckets are log-spaced: each begins at 1.2 times where the one below it does, bucket 0 at
+ * 1 ms, and -1 holds 0 ms.
+ */
+export const bucketOf =
+  "CASE WHEN duration_ms >= 1 THEN CAST(ln(duration_ms) / ln(1.2) AS INTEGER) WHEN duration_ms IS NOT NULL THEN -1 END"
 
-/** What one call adds to each of the sums. */
-const shares = (period: Period, call: string): ReadonlyArray<string> => {
-  const counted = conditions(period, call)
-  return period.sums.map((column) => `coalesce(${counted[column] ?? `${call}.duration_ms`}, 0)`)
-}
+/** The middle of a bucket, in whole milliseconds: at most 10% from each duration in it. */
+export const middleOfBucket = (bucket: number): number => (bucket < 0 ? 0 : Math.round(1.2 ** (bucket + 0.5)))
 
-/** What many calls add to each of the sums, which SQLite has sooner than the sums of their shares. */
-export const sharesOfAll = (period: Period, call: string): ReadonlyArray<string> => {
-  const counted = conditions(period, call)
-  return period.sums.map((column) =>
-    column in counted ? `count(*) FILTER (WHERE ${counted[column]})` : `coalesce(sum(${call}.duration_ms), 0)`,
+const counts = ["uses", "failures", "interruptions", "duration_ms"] as const
+
+const summed = counts.map((count) => `sum(${count}) AS ${count}`).join(", ")
+
+const ofSeries = `
+  s.level = 0 AND s.tool_name = e.tool_name AND s.project_hash = coalesce(e.project_hash, '') AND s.agent = coalesce(e.agent, '')
+  AND s.subagent = coalesce(e.subagent, '') AND s.target = coalesce(e.target, '')
+  AND s.server_name = coalesce(e.server_name, '')`
+
+/** The series of the events for which a condition on `e` holds. */
+const addSeries = (sql: SqlClient.SqlClient, range: Statement.Fragment) => sql`
+  INSERT INTO usage_series (level, tool_name, project_hash, agent, subagent, target, server_name)
+  SELECT DISTINCT 0, tool_name, coalesce(project_hash, ''), coalesce(agent, ''), coalesce(subagent, ''), coalesce(target, ''),
+    coalesce(server_name, '')
+  FROM tool_usage_events e WHERE ${range}
+  UNION SELECT DISTINCT 1, tool_name, '', '', '', '', '' FROM tool_usage_events e WHERE ${range}
+  ON CONFLICT DO NOTHING`
+
+/** What events add up to by series, hour and bucket of their durations, on all levels. */
+const foldEvents = (sql: SqlClient.SqlClient, range: Statement.Fragment) =>
+  Effect.all(
+    [
+      sql`
+        CREATE TEMP TABLE IF NOT EXISTS folded (
+          series_id INTEGER, tool_name TEXT, hour TEXT, bucket INTEGER,
+          uses INTEGER, failures INTEGER, interruptions INTEGER, duration_ms INTEGER, last_used TEXT)`,
+      sql`
+        INSERT INTO folded
+        SELECT s.id, s.tool_name, substr(e.created_at, 1, 13), ${sql.literal(bucketOf)}, count(*),
+          count(*) FILTER (WHERE ${sql.literal(isFailure)}), count(*) FILTER (WHERE ${sql.literal(isInterruption)}),
+          coalesce(sum(duration_ms), 0), max(created_at)
+        FROM tool_usage_events e CROSS JOIN usage_series s ON ${sql.literal(ofSeries)}
+        WHERE ${range} GROUP BY 1, 3, 4`,
+      sql`
+        INSERT INTO folded
+        SELECT s.id, s.tool_name, hour, bucket, ${sql.literal(summed)}, max(last_used)
+        FROM folded CROSS JOIN usage_series s ON s.level = 1 AND s.tool_name = folded.tool_name GROUP BY 1, 3, 4
+        UNION ALL
+        SELECT ${ID_OF_ALL}, '', hour, bucket, ${sql.literal(summed)}, max(last_used) FROM folded GROUP BY 3, 4`,
+    ],
+    { discard: true },
   )
-}
 
-export const isOfSeries = (call: string) =>
-  seriesColumns.map((column) => `s.${column} IS ${call}.${column}`).join(" AND ")
+const merged = (table: string) => `
+  CASE WHEN excluded.durations = '{}' THEN ${table}.durations ELSE (
+    SELECT json_group_object(key, uses) FROM (
+      SELECT key, sum(value) AS uses FROM (
+        SELECT key, value FROM json_each(${table}.durations) UNION ALL SELECT key, value FROM json_each(excluded.durations))
+      GROUP BY key)) END`
 
-const addUp = ({ sums }: Period) => sums.map((column) => `${column} = ${column} + excluded.${column}`).join(", ")
+/** Adds what is folded to the sums by day or hour, which is named by the first characters of a time. */
+const addFolded = (sql: SqlClient.SqlClient, table: string, key: ReadonlyArray<string>, characters: number) =>
+  sql.unsafe(`
+    INSERT INTO ${table} (${key.join(", ")}, ${counts.join(", ")}, durations, last_used)
+    SELECT ${key.map((column) => (column === "day" ? "substr(period, 1, 10)" : column === "hour" ? "period" : column)).join(", ")},
+      ${summed}, json_group_object(bucket, uses) FILTER (WHERE bucket IS NOT NULL), max(last_used)
+    FROM (
+      SELECT series_id, substr(hour, 1, ${characters}) AS period, bucket, ${summed}, max(last_used) AS last_used
+      FROM folded GROUP BY 1, 2, 3)
+    WHERE true GROUP BY series_id, period
+    ON CONFLICT (${key.join(", ")}) DO UPDATE SET
+      ${counts.map((count) => `${count} = ${table}.${count} + excluded.${count}`).join(", ")},
+      durations = ${merged(table)}, last_used = max(${table}.last_used, excluded.last_used)`)
 
-const upsert = (period: Period, source: string) => `
-  INSERT INTO ${period.table} (${[...period.key, "last_used", ...period.sums].join(", ")})
-  ${source}
-  ON CONFLICT (${period.key.join(", ")}) DO UPDATE SET last_used = max(last_used, excluded.last_used), ${addUp(period)};`
+/** Adds the events of a range to the sums by day and hour, which lack them. */
+const foldPeriods = (sql: SqlClient.SqlClient, range: Statement.Fragment) =>
+  Effect.all(
+    [
+      foldEvents(sql, range),
+      addFolded(sql, "usage_by_hour", ["day", "series_id", "hour"], 13),
+      addFolded(sql, "usage_by_day", ["series_id", "day"], 10),
+      sql`DELETE FROM folded`,
+    ],
+    { discard: true },
+  )
 
-/**
- * The ids of events that the sums hold. Between `filled_to` and `fill_until` are events that are older than the sums and still
- * to be added; after `rolled_to` are the newest, which are added some at a time: to change a page of each table of sums
- * for each event would make recording it half as slow again.
- */
-export const isAdded = (id: string): string => `(${id} <= filled_to OR ${id} > fill_until AND ${id} <= rolled_to)`
+/** Adds the events of a range to the sums by session, which lack them. */
+const foldSessions = (sql: SqlClient.SqlClient, range: Statement.Fragment) => sql`
+  WITH exact AS (
+    SELECT e.session_id, s.id, s.tool_name, count(*) AS uses, count(*) FILTER (WHERE ${sql.literal(isFailure)}) AS failures,
+      min(e.created_at) AS first_used, max(e.created_at) AS last_used
+    FROM tool_usage_events e CROSS JOIN usage_series s ON ${sql.literal(ofSeries)}
+    WHERE ${range} AND e.session_id IS NOT NULL GROUP BY 1, 2)
+  INSERT INTO usage_by_session (session_id, series_id, uses, failures, first_used, last_used)
+  SELECT * FROM (
+    SELECT session_id, id, uses, failures, first_used, last_used FROM exact
+    UNION ALL
+    SELECT session_id, s.id, sum(uses), sum(failures), min(first_used), max(last_used)
+    FROM exact CROSS JOIN usage_series s ON s.level = 1 AND s.tool_name = exact.tool_name GROUP BY 1, 2
+    UNION ALL
+    SELECT session_id, ${ID_OF_ALL}, sum(uses), sum(failures), min(first_used), max(last_used) FROM exact GROUP BY 1)
+  WHERE true
+  ON CONFLICT (session_id, series_id) DO UPDATE SET
+    uses = usage_by_session.uses + excluded.uses, failures = usage_by_session.failures + excluded.failures,
+    first_used = min(usage_by_session.first_used, excluded.first_used),
+    last_used = max(usage_by_session.last_used, excluded.last_used)`
 
-/** So many events at most are not added yet. */
-const MOST_RECENT = 128
-
-const EVENTS = "tool_usage_events"
-
-const addSeries = (table: string, range = "true") => `
-  INSERT INTO usage_series (${seriesColumns.join(", ")})
-  SELECT DISTINCT ${seriesColumns.map((column) => `e.${column}`).join(", ")} FROM ${table} e
-  WHERE ${range} AND NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("e")})`
-
-/** The sums of the events of a range, by series and period. */
-const foldEvents = (period: Period, range: string) => `
-  SELECT ${keyTexts(period.key, "e")}, max(e.created_at), ${sharesOfAll(period, "e").join(", ")}
-  FROM ${EVENTS} e CROSS JOIN usage_series s ON ${isOfSeries("e")}
-  WHERE ${range} GROUP BY ${period.key.map((_, place) => place + 1).join(", ")}`
-
-const beforeNew = "e.id > (SELECT rolled_to FROM rollup_state) AND e.id < new.id"
-
-const addRecent = `
-  ${addSeries(EVENTS, beforeNew)};
-  ${periods.map((period) => upsert(period, foldEvents(period, beforeNew))).join("")}
-  UPDATE rollup_state SET rolled_to = new.id - 1;`
-
-const addNew = `
-  INSERT INTO usage_series (${seriesColumns.join(", ")})
-  SELECT ${seriesColumns.map((column) => `new.${column}`).join(", ")}
-  WHERE NOT EXISTS (SELECT 1 FROM usage_series s WHERE ${isOfSeries("new")});
-  ${periods
-    .map((period) =>
-      upsert(
-        period,
-        `SELECT ${keyTexts(period.key, "new")}, new.created_at, ${shares(period, "new").join(", ")}
-         FROM usage_series s WHERE ${isOfSeries("new")}`,
-      ),
-    )
-    .join("")}`
-
-const takeAway = (period: Period) => {
-  const ofOld = shares(period, "old")
-  return period.sums.map((column, place) => `${column} = ${column} - ${ofOld[place]}`).join(", ")
-}
-
-const takeOldAway = `
-${periods
-  .map((period) => {
-    const { table, key, characters } = period
-    const row = `(${key.join(", ")}) = (SELECT ${keyTexts(key, "old")} FROM usage_series s WHERE ${isOfSeries("old")})`
-    return `
-      DELETE FROM ${table} WHERE ${row} AND uses = 1;
-      UPDATE ${table} SET ${takeAway(period)}, last_used = CASE WHEN last_used > old.created_at THEN last_used ELSE (
-        SELECT coalesce(max(s.created_at), '') FROM tool_usage_events s, rollup_state
-        WHERE s.created_at >= substr(old.created_at, 1, ${characters}) AND s.created_at <= old.created_at AND ${isOfSeries("old")}
-          AND ${isAdded("s.id")}) END
-      WHERE ${row};`
+/** Adds the next events that the sums lack and a condition on `e` selects, in the caller's transaction. Returns whether more are left. */
+const foldSome = (sql: SqlClient.SqlClient, selected: Statement.Fragment) =>
+  Effect.gen(function* () {
+    const [state] = yield* sql`
+      SELECT rolled_to, (SELECT coalesce(max(id), 0) FROM tool_usage_events) AS newest FROM usage_state`
+    const [after, newest] = [Number(state?.rolled_to), Number(state?.newest)]
+    if (newest <= after) return false
+    const last = Math.min(newest, after + EVENTS_PER_FOLD)
+    const range = sql`e.id > ${after} AND e.id <= ${last} AND ${selected}`
+    yield* addSeries(sql, range)
+    yield* foldPeriods(sql, range)
+    yield* foldSessions(sql, range)
+    yield* sql`UPDATE usage_state SET rolled_to = ${last}`
+    return last < newest
   })
-  .join("")}`
 
-const isOfAdded = (call: "new" | "old") => `(SELECT ${isAdded(`${call}.id`)} FROM rollup_state)`
+/** Adds the events that the sums lack to them, some at a time. In a transaction it all belongs to that. */
+export const foldSums = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
+  Effect.iterate(true, {
+    while: (areLeft) => areLeft,
+    body: () => withImmediateTransaction(sql)(foldSome(sql, sql`true`)),
+  }).pipe(Effect.asVoid)
 
-export type Written = "INSERT" | "DELETE" | "UPDATE"
+/** Makes all sums again from the events, in one transaction, except those of pruned days. */
+export const rebuildSums = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
+  Effect.gen(function* () {
+    // What a prune that was cut short has left to take is in the sums that stay, or belongs there.
+    yield* foldSums(sql)
+    yield* sql`DELETE FROM usage_by_hour`
+    yield* sql`DELETE FROM usage_by_day WHERE day >= (SELECT coalesce(pruned_before, '') FROM usage_state)`
+    yield* sql`DELETE FROM usage_by_session`
+    yield* sql`UPDATE usage_state SET rolled_to = 0`
+    const isKept = sql`e.created_at >= (SELECT coalesce(pruned_before, '') FROM usage_state)`
+    yield* Effect.iterate(true, { while: (areLeft) => areLeft, body: () => foldSome(sql, isKept) })
+  }).pipe(withImmediateTransaction(sql))
+
+const listed = (sql: SqlClient.SqlClient, values: ReadonlyArray<string>) =>
+  sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`
 
 /**
- * The migration that makes the triggers as they are. Their names end with it: an older program that still runs, and takes
- * triggers away for a while, finds none of its own, and fails before it puts them back.
+ * Makes the sums of these days, and of these sessions, again from the events that are folded already. To be run in a transaction,
+ * after events of them were removed.
  */
-const MADE_BY = 27
+export const refold = (
+  sql: SqlClient.SqlClient,
+  days: ReadonlyArray<string>,
+  sessions: ReadonlyArray<string>,
+): Effect.Effect<void, SqlError> =>
+  Effect.gen(function* () {
+    const isFolded = sql`e.id <= (SELECT rolled_to FROM usage_state)`
+    yield* sql`DELETE FROM usage_by_hour WHERE day IN ${listed(sql, days)}`
+    yield* sql`DELETE FROM usage_by_day WHERE day IN ${listed(sql, days)}`
+    yield* sql`DELETE FROM usage_by_session WHERE session_id IN ${listed(sql, sessions)}`
+    for (const day of days) {
+      yield* foldPeriods(
+        sql,
+        sql`e.id IN (
+          SELECT id FROM ${everyProject(sql)} CROSS JOIN tool_usage_events
+          WHERE project_hash IS hash AND created_at >= ${day} AND created_at < ${`${day}~`}) AND ${isFolded}`,
+      )
+    }
+    yield* foldSessions(sql, sql`e.session_id IN ${listed(sql, sessions)} AND ${isFolded}`)
+  })
 
-const trigger = (name: string, time: "BEFORE" | "AFTER", on: Written, rest: string) => ({
-  on,
-  create: `CREATE TRIGGER ${name}_${MADE_BY} ${time} ${on} ${rest}`,
-  drop: `DROP TRIGGER ${name}_${MADE_BY}`,
-})
-
-/** The triggers of the events: they keep the sums in the same statement as the event. */
-export const triggers = [
-  // A pruned call that comes again, as from an old transcript, is one of the sums still, and its own row is not to come back.
-  trigger(
-    "keep_pruned",
-    "BEFORE",
-    "INSERT",
-    `ON tool_usage_events
-     WHEN EXISTS (SELECT 1 FROM pruned_calls WHERE tool_use_id = new.tool_use_id AND agent = new.agent)
-       OR new.created_at < (SELECT forgotten_before FROM rollup_state)
-     BEGIN SELECT RAISE(IGNORE); END`,
-  ),
-  trigger(
-    "sums_add_recent",
-    "AFTER",
-    "INSERT",
-    `ON tool_usage_events WHEN new.id > (SELECT rolled_to + ${MOST_RECENT} FROM rollup_state) BEGIN ${addRecent} END`,
-  ),
-  // Ids rise, unless they are given by hand.
-  trigger("sums_add_late", "AFTER", "INSERT", `ON tool_usage_events WHEN ${isOfAdded("new")} BEGIN ${addNew} END`),
-  trigger(
-    "sums_take_away",
-    "AFTER",
-    "DELETE",
-    `ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} END`,
-  ),
-  trigger(
-    "sums_change",
-    "AFTER",
-    "UPDATE",
-    `OF ${[...seriesColumns, "success", "failure_kind", "duration_ms", "created_at"].join(", ")}
-     ON tool_usage_events WHEN ${isOfAdded("old")} BEGIN ${takeOldAway} ${addNew} END`,
-  ),
-]
-
-const OF_RANGE = "e.id > ? AND e.id <= ?"
-
-interface Addition {
-  readonly statement: string
-  /** Whether it has the ids as parameters. */
-  readonly isOfRange: boolean
-}
-
-/** The columns of the sums by hour behind their keys. */
-const columnsOfHours = ["last_used", ...byHour.sums]
-
-const sumsOf = (columns: ReadonlyArray<string>) =>
-  columns.map((column) => (column === "last_used" ? "max(last_used)" : `sum(${column})`)).join(", ")
-
-/** The sums by day of one row of sums by hour, where `hourOfDay` is as in `13`. */
-const daySumsOfHour = (hourOfDay: string) => [
-  ...sumColumns,
-  ...byDay.cuts.flatMap((cut) => cutSums.map((sum) => `iif(${hourOfDay} < '${cut}', ${sum}, 0)`)),
-]
-
-const HOUR_OF_DAY = `substr(hour, ${DAY_CHARACTERS + 2})`
-
-const columnsOfNew = [...byHour.key, ...columnsOfHours]
-
-/** The events are gone through once: the sums by hour are made aside, and those by day from these. */
-const addEvents = (ofRange: string): ReadonlyArray<Addition> => [
-  { statement: addSeries(EVENTS, ofRange), isOfRange: true },
-  {
-    statement: `
-      CREATE TEMP TABLE IF NOT EXISTS new_sums (${columnsOfNew.join(", ")}, hour_of_day AS (${HOUR_OF_DAY}) STORED)`,
-    isOfRange: false,
-  },
-  { statement: `INSERT INTO new_sums ${foldEvents(byHour, ofRange)}`, isOfRange: true },
-  { statement: upsert(byHour, `SELECT ${columnsOfNew.join(", ")} FROM new_sums WHERE true`), isOfRange: false },
-  {
-    // To group them first takes longer: a batch has few hours of a series in one day.
-    statement: upsert(
-      byDay,
-      `SELECT series_id, day, last_used, ${daySumsOfHour("hour_of_day").join(", ")} FROM new_sums WHERE true`,
-    ),
-    isOfRange: false,
-  },
-  { statement: "DELETE FROM new_sums", isOfRange: false },
-]
-
-/** Adds the events with ids from the first parameter (exclusive) to the second (inclusive), which the sums never held. */
-export const addNewEvents = addEvents(OF_RANGE)
-
-/** The same where all sums are made anew, but for those of pruned days: they hold what is not taken away yet still. */
-export const addEventsAgain = addEvents(
-  `${OF_RANGE} AND e.created_at >= (SELECT coalesce(pruned_before, '') FROM rollup_state)`,
-)
-
-/** The columns of a table of what some calls of a series in one hour add up to. A series and an hour may stand there often. */
-export const hourSumColumns = [...seriesColumns, "hour", ...columnsOfHours]
-
-/** Makes all sums, of which there are none, from such a table. */
-export const makeSums = (table: string): ReadonlyArray<string> => [
-  addSeries(table),
-  `INSERT INTO ${byHour.table} (${[...byHour.key, ...columnsOfHours].join(", ")})
-   SELECT substr(hour, 1, ${DAY_CHARACTERS}) AS day, s.id, hour, ${sumsOf(columnsOfHours)}
-   FROM ${table} e CROSS JOIN usage_series s ON ${isOfSeries("e")} GROUP BY day, s.id, hour`,
-  `INSERT INTO ${byDay.table} (${[...byDay.key, "last_used", ...byDay.sums].join(", ")})
-   SELECT series_id, day, ${sumsOf(["last_used", ...daySumsOfHour(HOUR_OF_DAY)])}
-   FROM ${byHour.table} GROUP BY series_id, day`,
-]
+/** Every project that calls are of, and null, each found in the index on project and time behind the one before. */
+export const everyProject = (sql: SqlClient.SqlClient): Statement.Fragment => sql`(
+  WITH RECURSIVE project (hash) AS (
+    SELECT min(project_hash) FROM tool_usage_events
+    UNION ALL
+    SELECT (SELECT min(project_hash) FROM tool_usage_events WHERE project_hash > hash) FROM project WHERE hash IS NOT NULL)
+  SELECT hash FROM project)`

@@ -6,10 +6,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { DetailPruned } from "../../domain/DetailPruned.ts"
 import { AllProjects, type Project, type ProjectSelection } from "../../domain/Project.ts"
-import type { PersistenceError } from "../../domain/StoreError.ts"
-import type { StoreMissing } from "../../domain/StoreMissing.ts"
+import { type DetailPruned, findDamage, type PersistenceError, type StoreMissing } from "../../domain/StoreError.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
 import { TranscriptsLive } from "../../layers/agents/TranscriptsLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
@@ -21,9 +19,10 @@ import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
 import { Projects } from "../../services/Projects.ts"
 import { Spool } from "../../services/Spool.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import type { Transcripts } from "../../services/Transcripts.ts"
-import { drainSpool, keepReserve } from "../record/spool.ts"
-import { explainDamage, isDamage } from "./damage.ts"
+import { drainSpool, keepReserve } from "../record/drainSpool.ts"
+import { explainDamage } from "../upkeep/doctor.ts"
 import { formatTime } from "./render/charts.ts"
 import { type OutputStyle, outputStyle } from "./render/terminal.ts"
 
@@ -64,9 +63,16 @@ export interface Question<Answer> {
 /** What waits in the spool belongs in the answer. */
 export const drainFirst = drainSpool().pipe(
   Effect.catchTag("PersistenceError", (error) =>
-    isDamage(error) ? Effect.fail(error) : Effect.logWarning(`the spool is not drained: ${error.message}`),
+    findDamage(error) !== undefined
+      ? Effect.fail(error)
+      : Effect.logWarning(`the spool is not drained: ${error.message}`),
   ),
   Effect.zipRight(keepReserve),
+)
+
+/** What another program wrote is added to the sums. Without, an answer is as right, and takes longer. */
+const foldFirst = Effect.flatMap(StoreUpkeep, ({ foldSums }) => foldSums).pipe(
+  Effect.catchTag("PersistenceError", (error) => Effect.logDebug(error.message)),
 )
 
 const nothingRecorded = ({ message }: StoreMissing) =>
@@ -78,7 +84,9 @@ export const answer = <Answer>(
   question: Question<Answer>,
 ): Effect.Effect<void, PersistenceError | DetailPruned | UnknownProject> =>
   Effect.gen(function* () {
-    const result = yield* Effect.zipRight(drainFirst, question.ask).pipe(
+    const result = yield* drainFirst.pipe(
+      Effect.zipRight(foldFirst),
+      Effect.zipRight(question.ask),
       Effect.provide(Layer.merge(PresentStore, Surroundings)),
     )
     if (options.json) return yield* Console.log(JSON.stringify(question.toJson(result)))

@@ -8,14 +8,13 @@ import { printable } from "../../domain/text.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
+import { explainDamage } from "../upkeep/doctor.ts"
 import { described } from "./command.ts"
-import { explainDamage } from "./damage.ts"
 import { argument } from "./options.ts"
 
-const path = argument(
-  "path",
-  "The file to write; where it is left out, one of its own among the home folder's backups.",
-).pipe(Args.optional)
+const path = argument("path", "The file to write. Default: a new file in the home folder's backups.").pipe(
+  Args.optional,
+)
 
 export const backup = Command.make("backup", { path }, ({ path }) =>
   Effect.gen(function* () {
@@ -28,4 +27,4 @@ export const backup = Command.make("backup", { path }, ({ path }) =>
     ),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
   ),
-).pipe(described("Copies the store to a checked file, while calls go on being recorded.", "tooltrail backup"))
+).pipe(described("Copies the store to a file and checks the copy. Calls are recorded meanwhile.", "tooltrail backup"))

@@ -21,12 +21,9 @@ const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): R
 }
 
 const render = (coverage: MeasuredCoverage, period: string, view: View): string => {
-  const forgotten = Option.map(
-    coverage.forgottenBefore,
-    (day) => `Calls from before ${day} are pruned and not known again, and so left out.`,
-  )
+  const pruned = Option.map(coverage.prunedBefore, (day) => `Calls from before ${day} are pruned, and so left out.`)
   if (Option.isNone(coverage.span)) {
-    const hint = Option.getOrElse(forgotten, () => "Look further back with --since.")
+    const hint = Option.getOrElse(pruned, () => "Look further back with --since.")
     return renderNone(`No transcript shows a call ${period}.`, hint, view)
   }
   const { from, until } = coverage.span.value
@@ -35,13 +32,12 @@ const render = (coverage: MeasuredCoverage, period: string, view: View): string 
     [`${recorded} of ${counted(coverage.calls, "call")} recorded ${period}`],
     [`${coverage.as_they_happened} as they happened`],
     ofTools(coverage.reconciled, "by reconciling", coverage.reconciled_tools),
-    coverage.pruned === 0 ? [] : [`${coverage.pruned} pruned since`],
     ofTools(coverage.missing, "missing", coverage.missing_tools),
     [`Seen in ${counted(coverage.transcripts, "transcript")}`, `from ${view.time(from)} to ${view.time(until)}`],
   ]
   return [
     ...lines.filter((parts) => parts.length > 0).map((parts) => sentence(parts, view)),
-    ...Option.toArray(forgotten),
+    ...Option.toArray(pruned),
     ...(coverage.missing > 0 ? ["`tooltrail reconcile` records what is missing."] : []),
   ].join("\n")
 }
@@ -60,7 +56,6 @@ export const coverage = Command.make("coverage", { since, json, utc }, ({ since,
             calls: answer.calls,
             as_they_happened: answer.as_they_happened,
             reconciled: answer.reconciled,
-            pruned: answer.pruned,
             missing: answer.missing,
             recorded_share: recordedShare(answer),
             reconciled_tools: answer.reconciled_tools,
@@ -68,7 +63,7 @@ export const coverage = Command.make("coverage", { since, json, utc }, ({ since,
             transcripts: answer.transcripts,
             first_call: Option.getOrNull(Option.map(answer.span, ({ from }) => from)),
             last_call: Option.getOrNull(Option.map(answer.span, ({ until }) => until)),
-            forgotten_before: Option.getOrNull(answer.forgottenBefore),
+            pruned_before: Option.getOrNull(answer.prunedBefore),
             unreadable: answer.unreadable.map(({ path, reason }) => ({ path, reason })),
           },
     render: (answer, view) => render(answer, during(since), view),

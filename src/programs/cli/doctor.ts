@@ -5,18 +5,37 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { printable } from "../../domain/text.ts"
-import { HookCostLive } from "../../layers/agents/hookCommand.ts"
+import { AgentSettingsFiles } from "../../layers/agents/ClaudeCodeSettings.ts"
+import { HookCostLive, hookCommand } from "../../layers/agents/hookCommand.ts"
+import { HomeFilesLive } from "../../layers/files/HomeFilesLive.ts"
+import { HomeLive } from "../../layers/files/HomeLive.ts"
+import { SpoolFiles } from "../../layers/files/SpoolFiles.ts"
+import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import type { Check } from "../upkeep/check.ts"
-import { examine, repair } from "../upkeep/doctor.ts"
-import { described } from "./command.ts"
-import { doctorOptions, Surroundings } from "./doctorOptions.ts"
+import { type DoctorOptions, examine, repair } from "../upkeep/doctor.ts"
+import { PresentStoreOnly } from "./answer.ts"
+import { described, version } from "./command.ts"
 import { json } from "./options.ts"
 import { type OutputStyle, outputStyle, whileShowing } from "./render/terminal.ts"
 
-/** The doctor found what only a person can mend; it has said what. */
+/** The path of the program that runs. */
+export const thisProgram = (): string => process.argv[1] ?? ""
+
+export const doctorOptions: DoctorOptions = {
+  version,
+  hook: Effect.suspend(() => hookCommand(thisProgram())),
+  store: PresentStoreOnly,
+}
+
+/** What the doctor checks. */
+export const Surroundings = Layer.mergeAll(HomeFilesLive, StoreFileSqlite, SpoolFiles, AgentSettingsFiles).pipe(
+  Layer.provideMerge(HomeLive),
+)
+
+/** The doctor found problems, and has printed them. */
 export class NeedsAttention extends Data.TaggedError("NeedsAttention")<{ readonly problems: number }> {
   override get message(): string {
-    return `${this.problems} ${this.problems === 1 ? "check needs" : "checks need"} you`
+    return `${this.problems} ${this.problems === 1 ? "problem needs" : "problems need"} your attention`
   }
 }
 
@@ -33,7 +52,7 @@ export const renderChecks = (checks: ReadonlyArray<Check>, { colors }: OutputSty
 }
 
 const mend = Options.boolean("repair").pipe(
-  Options.withDescription("Mend what can be mended without loss, and say what was done."),
+  Options.withDescription("Repair what can be repaired without loss, and say what was done."),
 )
 
 export const doctor = Command.make("doctor", { json, mend }, ({ json, mend }) =>
@@ -41,10 +60,11 @@ export const doctor = Command.make("doctor", { json, mend }, ({ json, mend }) =>
     const checks = yield* Effect.zipWith(
       mend ? repair(doctorOptions) : Effect.succeed([]),
       examine(doctorOptions),
-      (done, found) => [...done, ...found],
-    ).pipe(whileShowing("Going through the store and timing the hook ..."))
+      // A repair and a check may fail for the same reason.
+      (done, found) => [...done.filter(({ message }) => !found.some((other) => other.message === message)), ...found],
+    ).pipe(whileShowing("Checking the store and timing the hook ..."))
     const problems = checks.filter(({ status }) => status === "problem").length
     yield* Console.log(json ? JSON.stringify({ ok: problems === 0, checks }) : renderChecks(checks, yield* outputStyle))
     if (problems > 0) return yield* new NeedsAttention({ problems })
   }).pipe(Effect.provide(Layer.merge(Surroundings, HookCostLive))),
-).pipe(described("Checks that tooltrail is well, in plain words.", "tooltrail doctor --repair"))
+).pipe(described("Checks that tooltrail works, and says what is wrong.", "tooltrail doctor --repair"))

@@ -9,23 +9,22 @@ import * as Option from "effect/Option"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import { cutoff } from "../../domain/TimeWindow.ts"
 import { counted, printable } from "../../domain/text.ts"
-import type { TransferFormat } from "../../domain/transferText.ts"
+import { writeWholeFile } from "../../layers/files/draft.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { ProjectResolverLive } from "../../layers/files/ProjectResolverLive.ts"
-import { writeWholeFile } from "../../layers/files/writeWholeFile.ts"
-import { StoreExportSqlite } from "../../layers/store/StoreExportSqlite.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
-import { Retention } from "../../services/Retention.ts"
-import type { ExportSelection } from "../../services/StoreExport.ts"
-import { exportStore } from "../transfer/exportStore.ts"
+import { StoreTransferSql } from "../../layers/store/StoreTransferSql.ts"
+import type { ExportSelection } from "../../services/StoreTransfer.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
+import { type ExportFormat, exportStore } from "../transfer/exportStore.ts"
+import { explainDamage } from "../upkeep/doctor.ts"
 import { drainFirst, PresentStore, resolveScope } from "./answer.ts"
 import { described } from "./command.ts"
-import { explainDamage } from "./damage.ts"
 import { argument, projectOption, window } from "./options.ts"
 
 const file = argument("file", "The file to write, readable by you only. Default: standard output.").pipe(Args.optional)
 
-const formats: ReadonlyArray<TransferFormat> = ["jsonl", "csv"]
+const formats: ReadonlyArray<ExportFormat> = ["jsonl", "csv"]
 
 const format = Options.choice("format", formats).pipe(
   Options.withDescription("The format. csv holds only the calls, not what is known about tools. Default: jsonl."),
@@ -51,8 +50,8 @@ const toStandardOutput = (text: string): Effect.Effect<void, PersistenceError> =
 
 const warnOfPruned = ({ project, since }: ExportSelection) =>
   Effect.gen(function* () {
-    const { prunedBefore } = yield* Retention
-    const pruned = yield* prunedBefore({ project, ...(since === null ? {} : { from: since }) })
+    const { prunedOf } = yield* StoreUpkeep
+    const pruned = yield* prunedOf({ project, ...(since === null ? {} : { from: since }) })
     if (Option.isNone(pruned)) return
     yield* Effect.logWarning(
       `calls before ${pruned.value} are pruned, so the export has neither them nor their counts; \`tooltrail backup\` copies everything`,
@@ -75,7 +74,7 @@ export const exportCommand = Command.make(
       const events = yield* writeWholeFile(path, force, run)
       yield* Console.log(`Wrote ${counted(events, "call")} to ${printable(path)}`)
     }).pipe(
-      Effect.provide(Layer.mergeAll(PresentStore, ProjectResolverLive, Layer.provide(StoreExportSqlite, HomeLive))),
+      Effect.provide(Layer.merge(Layer.provideMerge(StoreTransferSql, PresentStore), ProjectResolverLive)),
       Effect.catchTag("StoreMissing", (cause) =>
         Effect.fail(new PersistenceError({ operation: "export", reason: "unavailable", cause })),
       ),

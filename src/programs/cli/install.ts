@@ -12,9 +12,9 @@ import type { SettingsEdit } from "../../services/AgentSettings.ts"
 import type { ImportResult } from "../history/importTranscripts.ts"
 import { type Installed, install as runInstall } from "../upkeep/install.ts"
 import { described } from "./command.ts"
-import { thisProgram } from "./doctorOptions.ts"
+import { thisProgram } from "./doctor.ts"
+import { importHistory, leaveHistoryOut, renderImport } from "./import.ts"
 import { agent, dryRun, json, registration, scope } from "./options.ts"
-import { importHistory, renderImport } from "./recordTranscripts.ts"
 import { renderDiff, settingsDiff } from "./render/settingsDiff.ts"
 import { outputStyle } from "./render/terminal.ts"
 
@@ -45,6 +45,13 @@ const summarize = ({ edit, registration: { endpoint } }: Installed): ReadonlyArr
 
 const withoutHistory = Options.boolean("no-history").pipe(
   Options.withDescription("Do not import past calls from the agent's transcripts."),
+)
+
+/** Keeps past calls out, also from the first session's reconcile. */
+const leaveHistory = leaveHistoryOut.pipe(
+  Effect.catchTag("PersistenceError", (error) =>
+    Effect.logWarning(`could not note that past calls are not wanted: ${error.message}`),
+  ),
 )
 
 /** Imports past calls. If that fails, the hook stays registered. */
@@ -79,6 +86,7 @@ export const install = Command.make(
       const { edit, warnings } = installed
       yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
       const diff = settingsDiff(edit)
+      if (withoutHistory && !dryRun && isChange(edit)) yield* leaveHistory
       const history = dryRun || withoutHistory || !isChange(edit) ? Option.none() : yield* takeHistory
       if (json) {
         return yield* Console.log(

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import { AllProjects, type Project } from "../../domain/Project.ts"
 import type { ToolUsageEvent } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
-import { Retention } from "../../services/Retention.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { answer, resolveScope, type Scope, type View } from "./answer.ts"
 import { described } from "./command.ts"
@@ -69,9 +69,9 @@ export const log = Command.make("log", { limit, project, json, utc }, ({ limit, 
       const scope = yield* resolveScope(project)
       const events = yield* UsageEvents
       const projects = yield* Projects
-      const { prunedBefore } = yield* Retention
+      const { prunedOf } = yield* StoreUpkeep
       const rows = yield* events.getNewest(scope.selection, limit)
-      const before = yield* prunedBefore({ project: scope.selection })
+      const before = yield* prunedOf({ project: scope.selection })
       // Other calls of their time may be pruned.
       const isCut = rows.length < limit || rows.some((row) => isPruned(row, before))
       const pruned = isCut ? Option.map(before, describePruned) : Option.none()

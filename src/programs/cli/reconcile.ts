@@ -11,10 +11,10 @@ import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { Home } from "../../services/Home.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
 import { reconcile as addWhatIsMissing } from "../history/reconcile.ts"
+import { explainDamage } from "../upkeep/doctor.ts"
 import { described } from "./command.ts"
-import { explainDamage } from "./damage.ts"
+import { renderImport, sayWhereItStopped, showProgress, TranscriptRecording } from "./import.ts"
 import { json } from "./options.ts"
-import { renderImport, sayWhereItStopped, showProgress, TranscriptRecording } from "./recordTranscripts.ts"
 
 /** Claude Code writes the last lines of a transcript after the session's last hook. */
 const SETTLING = "2 seconds"

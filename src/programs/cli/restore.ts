@@ -8,19 +8,19 @@ import { counted, printable } from "../../domain/text.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
-import { drainSpool } from "../record/spool.ts"
+import { drainSpool } from "../record/drainSpool.ts"
 import { PresentStore } from "./answer.ts"
 import { described } from "./command.ts"
 import { argument } from "./options.ts"
 
-const path = argument("path", "The backup to restore. It is only read.")
+const path = argument("path", "The backup to restore. It stays as it is.")
 
 export const restore = Command.make("restore", { path }, ({ path }) =>
   Effect.gen(function* () {
     const store = yield* StoreFile
     const { calls, replaced } = yield* store.restore(path)
     if (Option.isSome(replaced)) {
-      yield* Console.log(`Kept the store that was there as ${printable(replaced.value)}`)
+      yield* Console.log(`Kept the old store as ${printable(replaced.value)}`)
     }
     yield* Console.log(`Restored ${printable(path)}, which holds ${counted(calls, "call")}`)
     const drained = yield* Effect.provide(drainSpool(), PresentStore)
@@ -33,7 +33,7 @@ export const restore = Command.make("restore", { path }, ({ path }) =>
   ),
 ).pipe(
   described(
-    "Puts a checked copy of a backup in the store's place, keeps the store that was there, and stores the spooled calls.",
+    "Replaces the store with a checked copy of a backup, and stores the spooled calls. The old store is kept under another name.",
     "tooltrail restore tooltrail-20260131-235959.db",
   ),
 )

@@ -7,7 +7,7 @@ import { toEpochMillis } from "../../domain/Timestamp.ts"
 import { printable } from "../../domain/text.ts"
 import type { Run } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
-import { Retention } from "../../services/Retention.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
@@ -53,16 +53,15 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
       const events = yield* UsageEvents
       const reports = yield* UsageReports
       const projects = yield* Projects
-      const { prunedBefore } = yield* Retention
+      const { prunedOf } = yield* StoreUpkeep
       const chosen = Option.isSome(id) ? id : yield* events.getNewestSession
       const report = Option.flatten(yield* Effect.transposeMapOption(chosen, reports.getSessionReport))
       return {
         chosen,
         report,
         projects: yield* projects.getAll,
-        // For a named session, the report itself fails if it is pruned.
-        pruned: Option.isNone(chosen)
-          ? Option.map(yield* prunedBefore({ project: AllProjects }), describePruned)
+        pruned: Option.isNone(report)
+          ? Option.map(yield* prunedOf({ project: AllProjects }), describePruned)
           : Option.none(),
         absence:
           Option.isNone(report) && !output.json
@@ -83,7 +82,10 @@ export const session = Command.make("session", { id, json, utc }, ({ id, ...outp
       }))
     },
     render: ({ chosen, report, pruned, projects, absence }, view) => {
-      if (Option.isSome(pruned)) return renderNone("No calls with a session are left.", pruned.value, view)
+      if (Option.isSome(pruned)) {
+        const whose = Option.match(chosen, { onNone: () => "with a session", onSome: (id) => `of the session ${id}` })
+        return renderNone(`No calls ${whose} are left.`, pruned.value, view)
+      }
       if (Option.isSome(absence)) {
         return renderAbsence(
           Option.match(chosen, {

@@ -8,8 +8,7 @@ import { counted, printable } from "../../domain/text.ts"
 import { describeMode, type LookedAt } from "../upkeep/registrations.ts"
 import { type AgentStatus, status as findStatus, type Status } from "../upkeep/status.ts"
 import { described } from "./command.ts"
-import { renderChecks } from "./doctor.ts"
-import { doctorOptions, Surroundings } from "./doctorOptions.ts"
+import { doctorOptions, renderChecks, Surroundings } from "./doctor.ts"
 import { json } from "./options.ts"
 import { formatTime } from "./render/charts.ts"
 import { type OutputStyle, outputStyle } from "./render/terminal.ts"
@@ -78,7 +77,7 @@ const renderAgent = ({ folder, settings, activity }: AgentStatus, { colors }: Ou
 const render = ({ agents, complaints, skipped }: Status, style: OutputStyle, now: number) =>
   [
     ...agents.map((agent) => renderAgent(agent, style, now)),
-    complaints.length === 0 ? "The doctor has no complaint." : renderChecks(complaints, style),
+    complaints.length === 0 ? "No problems found." : renderChecks(complaints, style),
     ...(skipped.length === 0 ? [] : [renderChecks(skipped, style)]),
   ].join("\n\n")
 
@@ -97,7 +96,7 @@ export const status = Command.make("status", { json }, ({ json }) =>
   }).pipe(Effect.provide(Surroundings)),
 ).pipe(
   described(
-    "Whether agents are found, and where and how the hook is registered with them; their last call; and what doctor would complain of.",
+    "Shows which agents are found, where and how the hook is registered, the last call, and the problems that doctor finds.",
     "tooltrail status",
   ),
 )

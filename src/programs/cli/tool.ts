@@ -1,14 +1,14 @@
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { lastUse } from "../../domain/lastUse.ts"
+import { lastUse } from "../../domain/foldUses.ts"
 import { AllProjects } from "../../domain/Project.ts"
 import { during } from "../../domain/TimeWindow.ts"
 import type { ToolRegistryRow } from "../../domain/Tool.ts"
 import { counted } from "../../domain/text.ts"
 import type { NeighbourCount } from "../../domain/UsageReport.ts"
 import { Projects } from "../../services/Projects.ts"
-import { Retention } from "../../services/Retention.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope, type View } from "./answer.ts"
 import { described } from "./command.ts"
@@ -56,7 +56,7 @@ export const tool = Command.make("tool", { name, since, project, json, utc }, ({
       const scope = yield* resolveScope(project)
       const reports = yield* UsageReports
       const projects = yield* Projects
-      const { prunedBefore } = yield* Retention
+      const { prunedOf } = yield* StoreUpkeep
       const report = yield* reports.getToolReport(name, scope.selection, since)
       return {
         scope,
@@ -66,7 +66,7 @@ export const tool = Command.make("tool", { name, since, project, json, utc }, ({
           Option.isNone(report) && !output.json
             ? Option.some<ToolAbsence>({
                 ...(yield* gatherAbsence(scope, since)),
-                pruned: yield* prunedBefore({ project: scope.selection, tool: name }),
+                pruned: yield* prunedOf({ project: scope.selection, tool: name }),
               })
             : Option.none(),
       }

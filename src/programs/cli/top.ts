@@ -7,7 +7,7 @@ import { AllProjects } from "../../domain/Project.ts"
 import { cutoff, during } from "../../domain/TimeWindow.ts"
 import { ReportDimension } from "../../domain/Usage.ts"
 import { Projects } from "../../services/Projects.ts"
-import { Retention } from "../../services/Retention.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { UsageReports } from "../../services/UsageReports.ts"
 import { answer, resolveScope } from "./answer.ts"
 import { described } from "./command.ts"
@@ -30,8 +30,8 @@ const LONGEST_DAYS = 365
 /** What else to ask: further back, up to a year or to what is pruned, or everywhere. */
 const whereToLook = Effect.fn("whereToLook")(function* ({ scope: { selection }, evidence, window }: Absence) {
   const isUnused = evidence.verdict === "not enough" && evidence.reason === "nothing recorded"
-  const { prunedBefore } = yield* Retention
-  const pruned = yield* prunedBefore({ project: selection })
+  const { prunedOf } = yield* StoreUpkeep
+  const pruned = yield* prunedOf({ project: selection })
   const now = yield* Clock.currentTimeMillis
   const days = Option.match(pruned, {
     onNone: () => LONGEST_DAYS,

@@ -8,15 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { PersistenceError } from "../../domain/StoreError.ts"
 import { printable } from "../../domain/text.ts"
 import { AgentSettingsFiles } from "../../layers/agents/ClaudeCodeSettings.ts"
 import { HomeFilesLive } from "../../layers/files/HomeFilesLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
+import { holdHomeLock } from "../../layers/files/lock.ts"
 import type { SettingsEdit } from "../../services/AgentSettings.ts"
-import { Home } from "../../services/Home.ts"
-import { HomeFiles } from "../../services/HomeFiles.ts"
+import { Home, HomeFiles } from "../../services/Home.ts"
 import { uninstall as runUninstall } from "../upkeep/install.ts"
-import { purge as runPurge } from "../upkeep/purge.ts"
 import { described } from "./command.ts"
 import { agent, dryRun, json, scope } from "./options.ts"
 import { renderDiff, settingsDiff } from "./render/settingsDiff.ts"
@@ -84,6 +84,25 @@ const confirmPurge = (directory: string) =>
     Effect.catchTag("QuitException", () => Effect.succeed(false)),
   )
 
+/** Removes every own file. A server would go on using them, so it must not run. */
+const removeFiles = Effect.gen(function* () {
+  const { directory } = yield* Home
+  const files = yield* HomeFiles
+  yield* Effect.scoped(holdHomeLock("serve")).pipe(
+    Effect.catchTag(
+      "LockHeld",
+      () =>
+        new PersistenceError({
+          operation: `remove what is in ${directory}`,
+          reason: "unavailable",
+          cause: "`tooltrail serve` is running; stop it first",
+        }),
+    ),
+  )
+  // The lock's file is one of them.
+  yield* files.removeAll(yield* files.findAll)
+})
+
 export const uninstall = Command.make(
   "uninstall",
   { agent, scope: chosenScope, dryRun, purge, yes, json },
@@ -109,7 +128,7 @@ export const uninstall = Command.make(
 
       const owned = purge ? yield* files.findAll : []
       const isWanted = owned.length > 0 && (!asks || (yield* confirmPurge(home.directory)))
-      if (isWanted && !dryRun) yield* runPurge
+      if (isWanted && !dryRun) yield* removeFiles
       const purged = isWanted ? owned : []
       if (json) {
         const settings = changes.map((edit) => toJson(edit, dryRun))

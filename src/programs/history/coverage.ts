@@ -1,22 +1,21 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { ReadTranscript, UnreadableTranscript } from "../../domain/agents/TranscriptFile.ts"
 import { type Coverage, coverageOf } from "../../domain/Evidence.ts"
 import { AllProjects, type ProjectSelection } from "../../domain/Project.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import * as Timestamp from "../../domain/Timestamp.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import { Retention } from "../../services/Retention.ts"
-import { Transcripts } from "../../services/Transcripts.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
+import { type ReadTranscript, Transcripts, type UnreadableTranscript } from "../../services/Transcripts.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 
 export interface MeasuredCoverage extends Coverage {
   readonly transcripts: number
   /** The first and the last call of the window that transcripts show; none where they show none. */
   readonly span: Option.Option<{ readonly from: Timestamp.Timestamp; readonly until: Timestamp.Timestamp }>
-  /** The day before which calls were pruned that are not known again, and so left out; none where that is before the window. */
-  readonly forgottenBefore: Option.Option<string>
+  /** The day before which calls are pruned, and so left out; none if that is before the window. */
+  readonly prunedBefore: Option.Option<string>
   readonly unreadable: ReadonlyArray<UnreadableTranscript>
 }
 
@@ -41,14 +40,14 @@ const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since
 export const measureCoverage = Effect.fn("measureCoverage")(function* (
   since: Timestamp.Timestamp,
   project: ProjectSelection = AllProjects,
-): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents | Retention> {
+): Effect.fn.Return<MeasuredCoverage, PersistenceError, Transcripts | UsageEvents | StoreUpkeep> {
   const transcripts = yield* Transcripts
   const events = yield* UsageEvents
-  const forgottenBefore = Option.filter(
-    yield* Effect.flatMap(Retention, (retention) => retention.forgottenBefore),
+  const prunedBefore = Option.filter(
+    yield* Effect.flatMap(StoreUpkeep, (upkeep) => upkeep.prunedBefore),
     (day) => day > since,
   )
-  const from = Option.getOrElse(forgottenBefore, () => since)
+  const from = Option.getOrElse(prunedBefore, () => since)
   // Where Claude Code keeps nothing, there is nothing to cover.
   const found = yield* transcripts
     .find([])
@@ -66,16 +65,13 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
     }
   }
   const sources = yield* events.getSources("claude-code", [...shown.keys()])
-  const told = yield* events.getToldWithoutId([...shown].flatMap(([id, call]) => (sources.has(id) ? [] : [call])))
   const times = [...shown.values()].map(({ usedAt }) => usedAt).sort()
   const [first, last] = [times[0], times.at(-1)]
   return {
-    ...coverageOf(
-      [...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? (told.has(id) ? "hook" : null) })),
-    ),
+    ...coverageOf([...shown].map(([id, { toolName }]) => ({ toolName, source: sources.get(id) ?? null }))),
     transcripts: changed.length,
     span: first === undefined || last === undefined ? Option.none() : Option.some({ from: first, until: last }),
-    forgottenBefore,
+    prunedBefore,
     unreadable,
   }
 })

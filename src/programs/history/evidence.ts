@@ -1,13 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type Evidence, judgeEvidence, type KnownCoverage, recordedShare } from "../../domain/Evidence.ts"
-import { lastUse } from "../../domain/lastUse.ts"
+import { lastUse } from "../../domain/foldUses.ts"
 import { AllProjects, type ProjectSelection } from "../../domain/Project.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import type { Timestamp } from "../../domain/Timestamp.ts"
 import { cutoff, type TimeWindow } from "../../domain/TimeWindow.ts"
 import type { ToolRegistryRow } from "../../domain/Tool.ts"
-import type { Retention } from "../../services/Retention.ts"
+import type { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import type { Transcripts } from "../../services/Transcripts.ts"
 import type { UsageEvents } from "../../services/UsageEvents.ts"
@@ -34,7 +34,7 @@ export const gatherEvidence = Effect.fn("gatherEvidence")(function* (
 ): Effect.fn.Return<
   GatheredEvidence,
   PersistenceError,
-  UsageReports | ToolRegistry | UsageEvents | Retention | Transcripts
+  UsageReports | ToolRegistry | UsageEvents | StoreUpkeep | Transcripts
 > {
   const reports = yield* UsageReports
   const registry = yield* Effect.flatMap(ToolRegistry, ({ getAvailableForSession }) =>

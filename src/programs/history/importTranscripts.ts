@@ -1,37 +1,55 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Stream from "effect/Stream"
-import type { ReadTranscript, TranscriptFile, UnreadableTranscript } from "../../domain/agents/TranscriptFile.ts"
+import * as Option from "effect/Option"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import type { DrainLedger } from "../../services/Transaction.ts"
-import { TranscriptLedger } from "../../services/TranscriptLedger.ts"
-import type { FoundTranscripts, TranscriptPart, Transcripts } from "../../services/Transcripts.ts"
-import { type BatchLimits, FIRST_BATCH, nextBatchSize } from "../record/batchSize.ts"
-import { holdingStore } from "../record/holdingStore.ts"
-import { readTranscripts } from "./readTranscripts.ts"
+import { holdHomeLock } from "../../layers/files/lock.ts"
+import type { Home } from "../../services/Home.ts"
+import type { Projects } from "../../services/Projects.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
+import type { ToolRegistry } from "../../services/ToolRegistry.ts"
+import { Transaction } from "../../services/Transaction.ts"
+import {
+  type BrokenLine,
+  type FoundTranscripts,
+  type ReadTranscript,
+  type TranscriptFile,
+  TranscriptLedger,
+  type TranscriptPart,
+  Transcripts,
+  type UnreadableTranscript,
+} from "../../services/Transcripts.ts"
+import { UsageEvents } from "../../services/UsageEvents.ts"
+import { recordToolUses } from "../record/recordToolUses.ts"
 
-/** As many as one statement takes. */
-const CALLS_PER_PIECE = 500
 const FILES_PER_BATCH = 1000
 
-/** How an import writes, and how it shares the store with hooks, which wait for their turn, and look for it now and then. */
-export interface Pace<R> {
-  readonly batches: BatchLimits
-  /** How long the store is free between two batches. In this time an interrupt is heard as well. */
-  readonly pauseMillis: number
-  /** Stores the calls of a batch, and returns how many were not known yet. */
-  readonly record: (pieces: Iterable<ReadonlyArray<ToolUse>>) => Effect.Effect<number, PersistenceError, R>
-}
+/** Calls of the first batch, of which nobody knows yet how long it takes, and of any other. */
+const FIRST_BATCH = 4000
+const FEWEST_CALLS = 1000
+const MOST_CALLS = 20_000
 
-/** What an import did, or has done so far. `calls_found` is the sum of the three counts that follow it. */
+/**
+ * How long a batch keeps hooks waiting, and how long they find the store free after it. SQLite looks at a lock again after 1, 2,
+ * 5, 10, 15, 20, 25, 25, 25, 50, 50 and then every 100 ms.
+ */
+const BATCH_MILLIS = 200
+const PAUSE_MILLIS = 60
+
+/** How many calls the next batch takes, after one of `calls` that took `millis`: at most four times as many. */
+const nextBatchSize = (calls: number, millis: number): number =>
+  Math.max(FEWEST_CALLS, Math.min(MOST_CALLS, 4 * calls, Math.trunc((calls * BATCH_MILLIS) / Math.max(1, millis))))
+
+/** What an import did. `calls_found` is the sum of the four counts that follow it. */
 export interface ImportSummary {
   readonly files: number
   readonly lines: number
   readonly calls_found: number
   readonly recorded: number
   readonly already_known: number
+  /** From before the day before which calls are pruned, and so not recorded. */
+  readonly pruned: number
   readonly without_result: number
   readonly broken_lines: number
   readonly seconds: number
@@ -43,6 +61,7 @@ export const emptySummary: ImportSummary = {
   calls_found: 0,
   recorded: 0,
   already_known: 0,
+  pruned: 0,
   without_result: 0,
   broken_lines: 0,
   seconds: 0,
@@ -59,7 +78,7 @@ export interface ImportProgress {
 export interface ImportListener {
   readonly onProgress: (progress: ImportProgress) => Effect.Effect<void>
   readonly onUnreadable: (error: UnreadableTranscript) => Effect.Effect<void>
-  readonly onBrokenLine: (path: string, line: number) => Effect.Effect<void>
+  readonly onBrokenLine: (path: string, broken: BrokenLine) => Effect.Effect<void>
 }
 
 export interface ImportResult {
@@ -72,55 +91,73 @@ export interface ImportResult {
 const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
   read !== undefined && read.size === file.size && read.modifiedAt === file.modifiedAt
 
-/** The calls of many parts, in pieces of one size; what is left is the last. */
-function* pieces(parts: ReadonlyArray<TranscriptPart>): Generator<ReadonlyArray<ToolUse>> {
-  let piece: Array<ToolUse> = []
-  for (const { calls } of parts) {
-    for (const call of calls) {
-      piece.push(call)
-      if (piece.length < CALLS_PER_PIECE) continue
-      yield piece
-      piece = []
-    }
-  }
-  yield piece
-}
+type Importing = Transcripts | TranscriptLedger | Transaction | StoreUpkeep | UsageEvents | ToolRegistry | Projects
 
-/**
- * Records the calls of transcripts. Each batch is stored together with how far its transcripts are read, so that an import
- * that is cut short, however it is, goes on where it stopped. What is in it has no spans: there are many, and each is short.
- */
-export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
+/** In the way of `importTranscripts`, without its lock. There are thousands of parts and batches, and so they have no spans. */
+const importAll = Effect.fnUntraced(function* (
   { files, places, unreadable }: FoundTranscripts,
   listener: ImportListener,
-  pace: Pace<R>,
-): Effect.fn.Return<ImportResult, PersistenceError, Transcripts | TranscriptLedger | DrainLedger | R> {
-  const transcriptLedger = yield* TranscriptLedger
+): Effect.fn.Return<ImportResult, PersistenceError, Importing> {
+  const transcripts = yield* Transcripts
+  const ledger = yield* TranscriptLedger
+  const { removeProvisional } = yield* UsageEvents
+  const { atomically } = yield* Transaction
   const startedAt = yield* Clock.currentTimeMillis
 
   yield* Effect.forEach(unreadable, listener.onUnreadable, { discard: true })
-  const known = yield* transcriptLedger.getAll
+  const known = yield* ledger.getAll
+  const historyFrom = Option.getOrElse(yield* ledger.historyFrom, () => "")
+  const prunedBefore = Option.getOrElse(yield* Effect.flatMap(StoreUpkeep, (upkeep) => upkeep.prunedBefore), () => "")
   const changed = files.filter((file) => !isUnchanged(file, known.get(file.path)))
   const bytes = changed.reduce((sum, { path, size }) => sum + size - (known.get(path)?.readBytes ?? 0), 0)
 
-  const done = { files: files.length - changed.length, bytes: 0, lines: 0, calls: 0, recorded: 0, open: 0, broken: 0 }
+  const done = { files: files.length - changed.length, bytes: 0, lines: 0, calls: 0, recorded: 0, pruned: 0 }
+  const leftOut = { open: 0, broken: 0 }
   let unreadableFiles = unreadable.length
-  let parts: Array<TranscriptPart> = []
-  let waiting = 0
+  let calls: Array<ToolUse> = []
   let read = new Map<string, ReadTranscript>()
-
   let batchSize = FIRST_BATCH
+  let freeSince = startedAt - PAUSE_MILLIS
+
+  /** Hooks have their turn while this reads on, and longer if that takes less. An interrupt is heard while it sleeps. */
+  const letHooksIn = Effect.gen(function* () {
+    const free = (yield* Clock.currentTimeMillis) - freeSince
+    yield* Effect.sleep(Math.max(0, PAUSE_MILLIS - free))
+  })
 
   const store = Effect.gen(function* () {
     if (read.size === 0) return
-    const { result, heldMillis } = yield* pace
-      .record(pieces(parts))
-      .pipe(Effect.zipLeft(transcriptLedger.remember([...read.values()])), holdingStore)
-    batchSize = nextBatchSize(pace.batches, waiting, heldMillis)
-    done.recorded += result
-    parts = []
-    waiting = 0
+    yield* letHooksIn
+    const [heldSince, recorded] = yield* removeProvisional(calls).pipe(
+      Effect.zipRight(recordToolUses(calls)),
+      Effect.zipLeft(ledger.remember([...read.values()])),
+      // The wait until others let go is none of it.
+      (storing) => atomically(Effect.zip(Clock.currentTimeMillis, storing)),
+    )
+    freeSince = yield* Clock.currentTimeMillis
+    batchSize = nextBatchSize(calls.length, freeSince - heldSince)
+    done.recorded += recorded.length
+    calls = []
     read = new Map()
+  })
+
+  const take = Effect.fnUntraced(function* (part: TranscriptPart) {
+    const { path } = part.read
+    yield* Effect.forEach(part.brokenLines, (broken) => listener.onBrokenLine(path, broken), { discard: true })
+    read.set(path, part.read)
+    for (const call of part.calls) {
+      if (call.usedAt < historyFrom) continue
+      calls.push(call)
+      done.calls++
+      if (call.usedAt < prunedBefore) done.pruned++
+    }
+    done.bytes += part.bytes
+    done.lines += part.lines
+    leftOut.broken += part.brokenLines.length
+    if (part.isEnd) {
+      done.files++
+      leftOut.open += part.openCalls
+    }
     yield* listener.onProgress({
       files: files.length,
       filesDone: done.files,
@@ -128,25 +165,7 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
       bytesDone: done.bytes,
       calls: done.calls,
     })
-    yield* Effect.sleep(pace.pauseMillis)
-  })
-
-  /** There are thousands of parts, and so it is without a span. */
-  const take = Effect.fnUntraced(function* (part: TranscriptPart) {
-    const { path } = part.read
-    yield* Effect.forEach(part.brokenLines, (line) => listener.onBrokenLine(path, line), { discard: true })
-    read.set(path, part.read)
-    parts.push(part)
-    waiting += part.callCount
-    done.bytes += part.bytes
-    done.lines += part.lines
-    done.calls += part.callCount
-    done.broken += part.brokenLines.length
-    if (part.isEnd) {
-      done.files++
-      done.open += part.openCalls
-    }
-    if (waiting >= batchSize || read.size >= FILES_PER_BATCH) yield* store
+    if (calls.length >= batchSize || read.size >= FILES_PER_BATCH) yield* store
   })
 
   const noteUnreadable = (error: UnreadableTranscript) => {
@@ -155,7 +174,15 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
     return listener.onUnreadable(error)
   }
 
-  yield* Stream.runForEach(readTranscripts(changed, known), Either.match({ onLeft: noteUnreadable, onRight: take }))
+  for (const { path } of changed) {
+    let place = Option.fromNullable(known.get(path))
+    for (let isEnd = false; !isEnd; ) {
+      const part = yield* Effect.either(transcripts.readOn({ path, read: place }))
+      yield* Either.match(part, { onLeft: noteUnreadable, onRight: take })
+      isEnd = Either.isLeft(part) || part.right.isEnd
+      place = Option.map(Either.getRight(part), ({ read }) => read)
+    }
+  }
   yield* store
 
   const seconds = ((yield* Clock.currentTimeMillis) - startedAt) / 1000
@@ -163,14 +190,28 @@ export const importTranscripts = Effect.fn("importTranscripts")(function* <R>(
     summary: {
       files: files.length,
       lines: done.lines,
-      calls_found: done.calls + done.open,
+      calls_found: done.calls + leftOut.open,
       recorded: done.recorded,
-      already_known: done.calls - done.recorded,
-      without_result: done.open,
-      broken_lines: done.broken,
+      already_known: done.calls - done.recorded - done.pruned,
+      pruned: done.pruned,
+      without_result: leftOut.open,
+      broken_lines: leftOut.broken,
       seconds,
     },
     places,
     unreadable: unreadableFiles,
   }
 }, Effect.withTracerEnabled(false))
+
+/**
+ * Records the calls of transcripts in a store that hooks may use meanwhile. Each batch is stored together with how far its
+ * transcripts are read, so that an import that is killed goes on where it stopped. The lock makes hooks leave the WAL to the
+ * import; of two at once, the second runs without it.
+ */
+export const importTranscripts = Effect.fn("importTranscripts")(function* (
+  found: FoundTranscripts,
+  listener: ImportListener,
+): Effect.fn.Return<ImportResult, PersistenceError, Importing | Home> {
+  const lock = Effect.catchTag(holdHomeLock("import"), "LockHeld", () => Effect.void)
+  return yield* Effect.scoped(Effect.zipRight(lock, importAll(found, listener)))
+})

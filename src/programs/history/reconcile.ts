@@ -2,31 +2,27 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { PersistenceError } from "../../domain/StoreError.ts"
-import { holdHomeLock } from "../../layers/files/holdHomeLock.ts"
-import { readConfiguration } from "../../layers/files/readConfiguration.ts"
+import { readConfiguration } from "../../layers/files/HomeFilesLive.ts"
+import { holdHomeLock } from "../../layers/files/lock.ts"
 import type { Home } from "../../services/Home.ts"
 import type { Projects } from "../../services/Projects.ts"
-import type { Retention } from "../../services/Retention.ts"
-import type { UsageRollups } from "../../services/StoreUpkeep.ts"
+import type { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import type { ToolRegistry } from "../../services/ToolRegistry.ts"
-import type { DrainLedger } from "../../services/Transaction.ts"
-import type { TranscriptLedger } from "../../services/TranscriptLedger.ts"
-import { Transcripts } from "../../services/Transcripts.ts"
+import type { Transaction } from "../../services/Transaction.ts"
+import { type TranscriptLedger, Transcripts } from "../../services/Transcripts.ts"
 import type { UsageEvents } from "../../services/UsageEvents.ts"
-import { fillRollups, prune } from "../upkeep/prune.ts"
-import { importBesideHooks } from "./importBesideHooks.ts"
-import type { ImportListener, ImportResult } from "./importTranscripts.ts"
+import { prune } from "../upkeep/prune.ts"
+import { type ImportListener, type ImportResult, importTranscripts } from "./importTranscripts.ts"
 
 type Recording =
   | Home
   | Transcripts
   | TranscriptLedger
-  | DrainLedger
+  | Transaction
   | UsageEvents
   | ToolRegistry
   | Projects
-  | Retention
-  | UsageRollups
+  | StoreUpkeep
 
 /** Another process does it just now. */
 export class AlreadyReconciling extends Data.TaggedError("AlreadyReconciling") {
@@ -43,8 +39,7 @@ const retain = Effect.gen(function* () {
 
 /**
  * Adds the calls that transcripts hold and the store lacks. Only transcripts that changed since they were read last are
- * looked into, and only one process on the machine does it at a time: a second fails. What waits for its time is done as well:
- * old events are added to the sums, and pruned where that is configured.
+ * looked into, and only one process on the machine does it at a time: a second fails. Then it prunes, if that is configured.
  */
 export const reconcile = Effect.fn("reconcile")(function* (
   listener: ImportListener,
@@ -55,8 +50,7 @@ export const reconcile = Effect.fn("reconcile")(function* (
       const { find } = yield* Transcripts
       // Claude Code's own folder need not be there, and is not asked for by name.
       const found = yield* Effect.catchTag(find([]), "NoSuchPath", Effect.die)
-      const result = yield* importBesideHooks(found, listener)
-      yield* fillRollups
+      const result = yield* importTranscripts(found, listener)
       yield* retain
       return result
     }),

@@ -7,9 +7,10 @@ import {
   type SessionBoundary,
   type UndecodablePayload,
 } from "../../domain/agents/claudeCodeHook.ts"
+import { makeCallId } from "../../domain/CallId.ts"
 import * as Timestamp from "../../domain/Timestamp.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import { environmentVariable } from "../../layers/files/environment.ts"
+import { environmentVariable } from "../../layers/files/HomeLive.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
 
 const agentEnvironment: Effect.Effect<HostEnvironment> = Effect.forEach(hostVariables, (name) =>
@@ -39,6 +40,7 @@ export const receiveFrom = Effect.fn("receiveHookEvent")(function* (
   const project = start == null ? undefined : yield* resolver.resolve(start)
   const use: ToolUse = {
     ...call,
+    toolUseId: call.toolUseId ?? (yield* makeCallId),
     projectHash: project?.hash ?? null,
     projectRoot: project?.root ?? null,
     usedAt: yield* Timestamp.now,

@@ -1,24 +1,18 @@
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import { discoveredTool } from "../../domain/discoveredTool.ts"
+import { makeCallId } from "../../domain/CallId.ts"
 import { projectFromRoot } from "../../domain/projectFromRoot.ts"
-import type { PersistenceError } from "../../domain/StoreError.ts"
+import { PersistenceError, type StoreMissing } from "../../domain/StoreError.ts"
 import * as Timestamp from "../../domain/Timestamp.ts"
 import type { DiscoveredTool } from "../../domain/Tool.ts"
+import { discoveredTool } from "../../domain/ToolName.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import { Projects } from "../../services/Projects.ts"
+import { Spool } from "../../services/Spool.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 
 /** `known`: the call was there already and nothing changed. `counted`: it is in the aggregate, but its event is not stored. */
 export type RecordOutcome = "recorded" | "known" | "counted"
-
-/** The event of a call is stored, but its use is not counted in the aggregate yet. */
-export class AggregateBehind extends Data.TaggedError("AggregateBehind")<{ readonly cause: PersistenceError }> {
-  override get message(): string {
-    return this.cause.message
-  }
-}
 
 /**
  * The one way a call gets into the store. The event goes first, because its unique (agent, tool-use id) tells whether the
@@ -39,9 +33,7 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
     )
   if (outcome === "known") return "known" as const
   const hasEvent = outcome === "inserted"
-  yield* registry
-    .recordOrCreate(tool, use.usedAt, { hasEvent })
-    .pipe(Effect.mapError((error) => (hasEvent ? new AggregateBehind({ cause: error }) : error)))
+  yield* registry.recordOrCreate(tool, use.usedAt, { hasEvent })
   if (!hasEvent) yield* Effect.logWarning(`${outcome.message}; the call counts in the aggregate only`)
   if (use.projectRoot !== null) {
     yield* projects
@@ -51,11 +43,40 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
   return hasEvent ? ("recorded" as const) : ("counted" as const)
 })
 
-/** Records one finished call. A `PersistenceError` leaves the store as it was. */
+/**
+ * Records one finished call. If it fails, the call is to be recorded again: it may be that its event is stored and the aggregate
+ * is not, which a drain of the spool mends.
+ */
 export const recordToolUse = (
   use: ToolUse,
-): Effect.Effect<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> =>
+): Effect.Effect<RecordOutcome, PersistenceError, UsageEvents | ToolRegistry | Projects> =>
   record(discoveredTool(use), use)
+
+/** If the store could not take a call, the spool does, and one line in the log says so. If neither can, it says that. */
+export const spoolOnFailure =
+  (use: ToolUse) =>
+  <A, R>(
+    recording: Effect.Effect<A, PersistenceError | StoreMissing, R>,
+  ): Effect.Effect<A | "spooled" | "lost", never, R | Spool> =>
+    recording.pipe(
+      Effect.catchAllDefect(
+        (cause) => new PersistenceError({ operation: "record the call", reason: "unavailable", cause }),
+      ),
+      Effect.catchAll((failure) =>
+        Effect.gen(function* () {
+          const spool = yield* Spool
+          yield* spool.append(use)
+          yield* Effect.logWarning(`${failure.message}; the call is kept in the spool`)
+          return "spooled" as const
+        }).pipe(
+          Effect.catchTag("PersistenceError", (spoolFailure) =>
+            Effect.logError(`${failure.message}; ${spoolFailure.message}; a ${use.toolName} call is lost`).pipe(
+              Effect.as("lost" as const),
+            ),
+          ),
+        ),
+      ),
+    )
 
 /**
  * Records one use by a caller that has no payload, now. With a session id, or null for an unknown session, an event is
@@ -66,7 +87,7 @@ export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
   defaults: Omit<DiscoveredTool, "name">,
   sessionId?: string | null,
   success: boolean = true,
-): Effect.fn.Return<RecordOutcome, PersistenceError | AggregateBehind, UsageEvents | ToolRegistry | Projects> {
+): Effect.fn.Return<RecordOutcome, PersistenceError, UsageEvents | ToolRegistry | Projects> {
   const usedAt = yield* Timestamp.now
   const tool = { name, ...defaults }
   if (sessionId === undefined) {
@@ -82,7 +103,7 @@ export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
     projectRoot: null,
     success,
     usedAt,
-    toolUseId: null,
+    toolUseId: yield* makeCallId,
     durationMs: null,
     durationIsEstimated: false,
     subagent: null,

@@ -4,20 +4,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ToolUse } from "../../domain/ToolUse.ts"
-import { StderrLogger } from "../../layers/files/StderrLogger.ts"
+import { StderrLogger } from "../../layers/files/log.ts"
 import { readStandardInput, type UnreadableInput } from "../../layers/files/standardInput.ts"
 import { RecordingStoreLive } from "../../layers/store/RecordingStore.ts"
 import type { Home } from "../../services/Home.ts"
-import type { Spool } from "../../services/Spool.ts"
+import { Spool } from "../../services/Spool.ts"
 import { HookEnvironment } from "./HookEnvironment.ts"
 import { type ReceivedEvent, receiveHookEvent } from "./receiveHookEvent.ts"
-import { recordToolUse } from "./recordToolUse.ts"
-import { drainSpool } from "./spool.ts"
-import { spoolOnFailure } from "./spoolOnFailure.ts"
+import { recordToolUse, spoolOnFailure } from "./recordToolUse.ts"
 import { startReconcile } from "./startReconcile.ts"
-
-/** The argument by which the plugin's script says that it is the one that starts the hook. */
-const AS_PLUGIN = "--plugin"
 
 const PATIENCE_SECONDS = 2
 const LARGEST_PAYLOAD_BYTES = 256 * 1024 * 1024
@@ -38,9 +33,12 @@ const HookStore = RecordingStoreLive({
 /** An agent waits for the hook, so it drains only so many of the calls that others left in the spool. */
 const DRAIN_LIMIT = 200
 
-const drainSome = drainSpool(DRAIN_LIMIT).pipe(
-  Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)),
-)
+const drainSome = Effect.gen(function* () {
+  const spool = yield* Spool
+  if ((yield* spool.list).length === 0) return
+  const { drainSpool } = yield* Effect.promise(() => import("./drainSpool.ts"))
+  yield* drainSpool(DRAIN_LIMIT)
+}).pipe(Effect.catchTag("PersistenceError", (error) => Effect.logWarning(`the spool is not drained: ${error.message}`)))
 
 /**
  * The store stays open: the end of the process, which is near, closes it. To close it before would write the WAL back into
@@ -76,14 +74,10 @@ const receive = ({ text, oddities }: Payload) =>
     Effect.option,
   )
 
-/** Claude Code may run the plugin's hook and one of its settings for one call. By an id it is known again, else by who tells of it. */
-const asTold = (use: ToolUse): ToolUse =>
-  use.toolUseId === null && process.argv.includes(AS_PLUGIN) ? { ...use, source: "plugin" } : use
-
-const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
+const handle = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> => {
   switch (event._tag) {
     case "ToolUsed":
-      return record(asTold(event.use))
+      return record(event.use)
     case "SessionBoundary":
       return startReconcile
     case "OtherHookEvent":
@@ -97,7 +91,7 @@ const heed = (event: ReceivedEvent): Effect.Effect<void, never, Home | Spool> =>
  */
 export const runHook: Effect.Effect<void> = Effect.gen(function* () {
   const event = yield* receive(yield* readPayload)
-  if (Option.isSome(event)) yield* heed(event.value)
+  if (Option.isSome(event)) yield* handle(event.value)
 }).pipe(
   Effect.catchAllCause((cause) => Effect.logError(cause)),
   Effect.provide(HookEnvironment),

@@ -5,9 +5,8 @@ import { PersistenceError } from "../../domain/StoreError.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import type { Home } from "../../services/Home.ts"
 import type { Spool } from "../../services/Spool.ts"
-import { AggregateBehind, type RecordOutcome, recordToolUse } from "../record/recordToolUse.ts"
-import { drainSpool } from "../record/spool.ts"
-import { spoolOnFailure } from "../record/spoolOnFailure.ts"
+import { drainSpool } from "../record/drainSpool.ts"
+import { type RecordOutcome, recordToolUse, spoolOnFailure } from "../record/recordToolUse.ts"
 import { makeServedStore } from "./servedStore.ts"
 
 const MAINTENANCE_INTERVAL = "1 second"
@@ -38,7 +37,7 @@ export const makeRecorder: Effect.Effect<Recorder, never, Home | Spool | Scope.S
     store.use(recordToolUse(use)).pipe(
       Effect.catchAllDefect(fromDefect),
       Effect.tapBoth({
-        onFailure: (error) => store.giveUp(error instanceof AggregateBehind ? error.cause : error),
+        onFailure: (error) => store.giveUp(error),
         onSuccess: (outcome) => (outcome === "counted" ? store.renew : Effect.void),
       }),
       spoolOnFailure(use),

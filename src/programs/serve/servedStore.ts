@@ -9,7 +9,7 @@ import type { Timestamp } from "../../domain/Timestamp.ts"
 import { type RecordingStore, RecordingStoreLive } from "../../layers/store/RecordingStore.ts"
 import { Home } from "../../services/Home.ts"
 import { Projects } from "../../services/Projects.ts"
-import { DrainLedger } from "../../services/Transaction.ts"
+import { Transaction } from "../../services/Transaction.ts"
 
 /** Short, because all clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
 const BUSY_TIMEOUT_MILLIS = 250
@@ -46,7 +46,7 @@ export interface ServedStore {
 
 const isSameFile = (a: Stats | undefined, b: Stats | undefined) => a?.ino === b?.ino && a?.dev === b?.dev
 
-const canWrite = Effect.flatMap(DrainLedger, (ledger) => ledger.atomically(Effect.void))
+const canWrite = Effect.flatMap(Transaction, ({ atomically }) => atomically(Effect.void))
 
 /** When more are kept than this, all are dropped. */
 const MOST_PROJECTS = 1000

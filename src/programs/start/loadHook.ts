@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What `tooltrail-hook` starts. Nothing but what that takes is imported here.
+// What `tooltrail-hook` starts. It imports as little as possible.
 import { writeSync } from "node:fs"
 import { runBundle } from "./runBundle.ts"
 

@@ -1,257 +1,164 @@
-import { createReadStream } from "node:fs"
-import { pipeline } from "node:stream"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { parse } from "csv-parse"
-import * as Chunk from "effect/Chunk"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { inferredTool } from "../../domain/inferredTool.ts"
-import { projectFromRoot } from "../../domain/projectFromRoot.ts"
+import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import {
-  TRANSFER_VERSION,
-  type TransferEnd,
-  type TransferRecord,
-  type TransferredEvent,
-  type TransferredProject,
-  toolKey,
-} from "../../domain/StoreTransfer.ts"
-import {
-  type CsvRow,
-  fromCsvRow,
-  fromJsonLine,
+  isHeader,
   readHeader,
-  recogniseFormat,
-  type TransferFormat,
-} from "../../domain/transferText.ts"
-import { StoreImport } from "../../services/StoreTransfer.ts"
-import { DrainLedger } from "../../services/Transaction.ts"
+  readLine,
+  type TransferHeader,
+  type TransferRecord,
+  toProject,
+} from "../../domain/StoreTransfer.ts"
+import { latestCredible, type Timestamp } from "../../domain/Timestamp.ts"
+import type { ToolUse } from "../../domain/ToolUse.ts"
+import { Projects } from "../../services/Projects.ts"
+import { StoreTransfer } from "../../services/StoreTransfer.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
+import type { ToolRegistry } from "../../services/ToolRegistry.ts"
+import { Transaction } from "../../services/Transaction.ts"
+import { UsageEvents } from "../../services/UsageEvents.ts"
+import { recordToolUses } from "../record/recordToolUses.ts"
+import { LeftOut } from "./leftOut.ts"
 
 /** Bounds how long a batch holds the write lock. */
 const BATCH_LINES = 1000
 
-/** Broken lines that are named; of the others only how many there are is said. */
-const MOST_NAMED = 5
-
 /** A first line is not longer than this. */
 const HEAD_BYTES = 4096
+
+export type Importing = StoreTransfer | StoreUpkeep | Transaction | UsageEvents | ToolRegistry | Projects
 
 export interface ImportedExport {
   readonly lines: number
   readonly calls_found: number
   readonly recorded: number
   readonly already_known: number
+  /** Calls from before the day up to which this store is pruned. They are not recorded. */
+  readonly pruned: number
   readonly broken_lines: number
   readonly tools: number
   readonly projects: number
-  /** False where the file ends before its export did; null where the format does not tell. */
-  readonly whole: boolean | null
+  /** False if the file ends before its export did. */
+  readonly whole: boolean
   readonly seconds: number
-}
-
-interface Line {
-  readonly number: number
-  readonly read: Either.Either<ReadonlyArray<TransferRecord>, string>
 }
 
 const cannotImport = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
   cause instanceof PersistenceError ? cause : new PersistenceError({ operation: `import ${path}`, reason, cause })
 
-/** How an export that is this file is written; none where it is something else, or not there. */
+/** The header of an export that is this file; none if it is something else, or not there. */
 export const recogniseExport = (
   path: string,
-): Effect.Effect<Option.Option<TransferFormat>, PersistenceError, FileSystem.FileSystem> =>
+): Effect.Effect<Option.Option<TransferHeader>, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     if (!(yield* files.exists(path))) return Option.none()
     const { type } = yield* files.stat(path)
     if (type === "Directory") return Option.none()
+    const reject = cannotImport(path, "rejected")
     // A pipe gives its bytes once, and blocks who opens it until somebody writes.
-    if (type !== "File") {
-      return yield* cannotImport(
-        path,
-        "rejected",
-      )("it is no regular file and no folder; write what it gives to a file first")
-    }
+    if (type !== "File") return yield* reject("it is not a file or a folder; write what it gives to a file first")
     const head = yield* files.stream(path, { bytesToRead: HEAD_BYTES }).pipe(Stream.decodeText(), Stream.mkString)
-    return recogniseFormat(head.split("\n", 1)[0] ?? "")
+    const [line = ""] = head.replace(/^\ufeff/, "").split("\n", 1)
+    if (/\btool_name,session_id,/.test(line)) {
+      return yield* reject("it is CSV; import reads the lines of JSON that `tooltrail export` writes")
+    }
+    if (!isHeader(line)) return Option.none()
+    return Option.some(yield* Either.mapLeft(readHeader(line), (problem) => reject(`its header is wrong: ${problem}`)))
   }).pipe(Effect.mapError(cannotImport(path, "unavailable")))
 
-const jsonLines = (path: string) =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    let store = ""
-    return files.stream(path).pipe(
-      Stream.decodeText(),
-      Stream.splitLines,
-      Stream.mapError(cannotImport(path, "unavailable")),
-      Stream.zipWithIndex,
-      Stream.filter(([text]) => text !== ""),
-      Stream.mapEffect(([text, place]): Effect.Effect<Line, PersistenceError> => {
-        const number = place + 1
-        if (number > 1) {
-          return Effect.succeed({ number, read: Either.map(fromJsonLine(text, store), (record) => [record]) })
-        }
-        const header = readHeader(text.replace(/^\ufeff/, ""))
-        if (Option.isNone(header)) {
-          return Effect.fail(cannotImport(path, "rejected")("its first line is no header of an export"))
-        }
-        if (header.value.version > TRANSFER_VERSION) {
-          const versions = `it has version ${header.value.version}, this program reads up to ${TRANSFER_VERSION}`
-          return Effect.fail(cannotImport(path, "rejected")(`${versions}; update tooltrail`))
-        }
-        store = header.value.store
-        return Effect.succeed({ number, read: Either.right([{ _tag: "Header", header: header.value }]) })
-      }),
-    )
-  })
-
-/** A row knows its project's folder, and not when that was seen first and last. */
-const recordsOf = ({ event, projectRoot }: CsvRow): ReadonlyArray<TransferRecord> => {
-  const { project_hash, created_at } = event
-  const record = { _tag: "Event", event } as const
-  if (project_hash === null || projectRoot === null) return [record]
-  const project = {
-    project_hash,
-    root: projectRoot,
-    name: projectFromRoot(projectRoot).name,
-    first_seen: created_at,
-    last_seen: created_at,
-  }
-  return [{ _tag: "Project", project }, record]
+const timesOf = (record: TransferRecord): ReadonlyArray<Timestamp> => {
+  if ("use" in record) return [record.use.usedAt]
+  if ("project" in record) return [record.project.first_seen, record.project.last_seen]
+  return "tool" in record ? [record.tool.discovered_at, record.tool.updated_at] : []
 }
 
-const commaSeparated = (path: string) =>
-  Effect.sync(() => {
-    let skipped: Array<Line> = []
-    const parser = parse({
-      bom: true,
-      columns: true,
-      info: true,
-      cast: (text, { quoting }) => (text === "" && !quoting ? null : text),
-      skip_records_with_error: true,
-      on_skip: (error) => {
-        skipped.push({ number: Number(error?.lines ?? 0), read: Either.left(error?.message ?? "it is no row") })
-        return undefined
-      },
-    })
-    interface Row {
-      readonly record: Record<string, string | null>
-      readonly info: { readonly lines: number }
-    }
-    const rows = Stream.fromAsyncIterable(
-      // It throws what goes wrong in reading the file as well.
-      pipeline(createReadStream(path), parser, () => {}) as AsyncIterable<Row>,
-      cannotImport(path, "unavailable"),
-    )
-    const takeSkipped = Effect.sync(() => {
-      const lines = skipped
-      skipped = []
-      return lines
-    })
-    return rows.pipe(
-      Stream.map(({ record, info }): Line => ({ number: info.lines, read: Either.map(fromCsvRow(record), recordsOf) })),
-      Stream.concat(Stream.fromIterableEffect(takeSkipped)),
-    )
-  })
-
-const mergeProjects = (records: ReadonlyArray<TransferRecord>): Iterable<TransferredProject> => {
-  const projects = new Map<string, TransferredProject>()
-  for (const record of records) {
-    if (record._tag !== "Project") continue
-    const { project } = record
-    const { first_seen, last_seen } = projects.get(project.project_hash) ?? project
-    projects.set(project.project_hash, {
-      ...project,
-      first_seen: first_seen < project.first_seen ? first_seen : project.first_seen,
-      last_seen: last_seen > project.last_seen ? last_seen : project.last_seen,
-    })
-  }
-  return projects.values()
-}
+const hasOwnId = ({ toolUseId }: ToolUse) => !toolUseId.startsWith(MADE_ID_PREFIX)
 
 /**
- * Takes over what an export holds. Each event is stored once, however often it comes and from whichever of the stores that
- * know it. A line that cannot be read is logged and counted.
+ * Imports what an export holds. Each call is recorded once, however often it is imported and from whichever of the stores that know
+ * it. A line that cannot be read is logged and counted.
  */
 export const importExport = Effect.fn("importExport")(function* (
   path: string,
-  format: TransferFormat,
-): Effect.fn.Return<ImportedExport, PersistenceError, FileSystem.FileSystem | StoreImport | DrainLedger> {
-  const store = yield* StoreImport
-  const { atomically } = yield* DrainLedger
+  header: TransferHeader,
+): Effect.fn.Return<ImportedExport, PersistenceError, FileSystem.FileSystem | Importing> {
+  const files = yield* FileSystem.FileSystem
+  const { atomically } = yield* Transaction
+  const transfer = yield* StoreTransfer
+  const events = yield* UsageEvents
+  const projects = yield* Projects
   const started = yield* Clock.currentTimeMillis
-  const seen = { lines: 0, events: 0, recorded: 0, broken: 0, tools: 0 }
-  const projects = new Set<string>()
-  const knownTools = new Set<string>()
-  let end: TransferEnd | undefined
+  const latest = yield* latestCredible
+  const prunedBefore = Option.getOrElse(yield* Effect.flatMap(StoreUpkeep, (upkeep) => upkeep.prunedBefore), () => "")
+  const leftOut = new LeftOut(path, "lines")
+  const seen = { lines: 1, calls: 0, recorded: 0, pruned: 0, tools: 0 }
+  const projectsSeen = new Set<string>()
+  let isWhole = false
 
-  const nameBroken = ({ number, read }: Line) => {
-    seen.broken++
-    return seen.broken <= MOST_NAMED
-      ? Effect.logWarning(`${path}, line ${number}: ${Either.getOrElse(Either.flip(read), () => "")}; it is left out`)
-      : Effect.void
-  }
+  const read = (text: string): Either.Either<TransferRecord, string> =>
+    Either.filterOrLeft(
+      readLine(text, header),
+      (record) => timesOf(record).every((time) => time <= latest),
+      () => "dated more than a day ahead",
+    )
 
-  const takeTools = (records: ReadonlyArray<TransferRecord>, events: ReadonlyArray<TransferredEvent>) =>
+  const store = (records: ReadonlyArray<TransferRecord>) =>
     Effect.gen(function* () {
-      for (const record of records) {
-        if (record._tag !== "Tool") continue
-        seen.tools++
-        knownTools.add(toolKey(record.tool))
-        yield* store.takeTool(record.tool, record.baselines)
-      }
-      for (const event of events) {
-        const tool = inferredTool(event)
-        if (knownTools.has(toolKey(tool))) continue
-        knownTools.add(toolKey(tool))
-        yield* store.takeTool(tool, [])
-      }
+      const found = records.flatMap((record) => ("project" in record ? [record.project] : []))
+      yield* projects.rememberAll(found.map(toProject))
+      const tools = records.flatMap((record) => ("tool" in record ? [record.tool] : []))
+      yield* transfer.mergeTools(tools)
+      const uses = records.flatMap((record) => ("use" in record ? [record.use] : []))
+      // Who exported them has read the transcripts of their sessions, and replaced its own provisional calls.
+      const shown = uses.filter((use) => use.source === "transcript" && hasOwnId(use))
+      yield* events.removeProvisional(shown, "first call")
+      const recorded = yield* Effect.flatMap(transfer.withoutKnown(uses), recordToolUses)
+      for (const { project_hash } of found) projectsSeen.add(project_hash)
+      seen.tools += tools.length
+      seen.calls += uses.length
+      seen.recorded += recorded.length
+      seen.pruned += uses.filter(({ usedAt }) => usedAt < prunedBefore).length
+      for (const record of records) if ("end" in record) isWhole = record.end.events === seen.calls
     })
 
-  const take = (lines: ReadonlyArray<Line>) =>
-    Effect.gen(function* () {
-      seen.lines += lines.length
-      const records = lines.flatMap(({ read }) => Either.getOrElse(read, () => []))
-      yield* Effect.forEach(
-        lines.filter(({ read }) => Either.isLeft(read)),
-        nameBroken,
-        { discard: true },
-      )
-      const events = records.flatMap((record) => (record._tag === "Event" ? [record.event] : []))
-      seen.events += events.length
-      for (const project of mergeProjects(records)) {
-        projects.add(project.project_hash)
-        yield* store.takeProject(project)
-      }
-      yield* store.nameUnnamed(events)
-      const unknown = yield* store.findUnknown(events).pipe(Effect.flatMap(store.withoutTold))
-      yield* takeTools(records, unknown)
-      seen.recorded += yield* store.add(unknown)
-      yield* store.rememberUnnamed(events)
-      for (const record of records) if (record._tag === "End") end = record.end
-    })
-
-  const lines = yield* format === "jsonl" ? jsonLines(path) : commaSeparated(path)
-  yield* lines.pipe(
+  yield* files.stream(path).pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.mapError(cannotImport(path, "unavailable")),
+    Stream.zipWithIndex,
+    Stream.drop(1),
+    Stream.filter(([text]) => text !== ""),
     Stream.rechunk(BATCH_LINES),
-    Stream.runForEachChunk((chunk) => atomically(take(Chunk.toReadonlyArray(chunk)))),
+    Stream.runForEachChunk((lines) =>
+      Effect.gen(function* () {
+        const [problems, records] = Arr.partitionMap(lines, ([text, place]) =>
+          Either.mapLeft(read(text), (reason) => `line ${place + 1}: ${reason}`),
+        )
+        yield* Effect.forEach(problems, (problem) => leftOut.add(problem), { discard: true })
+        seen.lines += lines.length
+        yield* atomically(store(records))
+      }),
+    ),
   )
-  const whole = format === "csv" ? null : end !== undefined && end.events === seen.events
-  if (seen.broken > MOST_NAMED) yield* Effect.logWarning(`${path}: ${seen.broken} lines in all are left out`)
-  if (whole === false) yield* Effect.logWarning(`${path} is not whole: its export ended early, or lines are missing`)
+  yield* leftOut.sayCount
+  if (!isWhole) yield* Effect.logWarning(`${path} is not whole: its export ended early, or lines are missing`)
   return {
     lines: seen.lines,
-    calls_found: seen.events,
+    calls_found: seen.calls,
     recorded: seen.recorded,
-    already_known: seen.events - seen.recorded,
-    broken_lines: seen.broken,
+    already_known: seen.calls - seen.recorded - seen.pruned,
+    pruned: seen.pruned,
+    broken_lines: leftOut.count,
     tools: seen.tools,
-    projects: projects.size,
-    whole,
+    projects: projectsSeen.size,
+    whole: isWhole,
     seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
   }
 })

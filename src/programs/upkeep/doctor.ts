@@ -3,38 +3,33 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { HookCommand } from "../../domain/agents/claudeCodeSettings.ts"
 import { AllProjects } from "../../domain/Project.ts"
-import type { PersistenceError } from "../../domain/StoreError.ts"
-import type { StoreMissing } from "../../domain/StoreMissing.ts"
+import { findDamage, PersistenceError, type StoreMissing } from "../../domain/StoreError.ts"
 import { format } from "../../domain/TimeWindow.ts"
 import type { RegistryDrift } from "../../domain/Tool.ts"
 import { counted } from "../../domain/text.ts"
-import { readConfiguration } from "../../layers/files/readConfiguration.ts"
+import { readConfiguration } from "../../layers/files/HomeFilesLive.ts"
 import type { Store } from "../../layers/store/Store.ts"
 import type { AgentSettings } from "../../services/AgentSettings.ts"
-import { Home } from "../../services/Home.ts"
-import { HomeFiles } from "../../services/HomeFiles.ts"
+import { Home, HomeFiles } from "../../services/Home.ts"
 import { HookCost } from "../../services/HookCost.ts"
-import { Retention } from "../../services/Retention.ts"
 import { Spool } from "../../services/Spool.ts"
 import { StoreFile } from "../../services/StoreFile.ts"
-import { UsageRollups } from "../../services/StoreUpkeep.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { ToolRegistry } from "../../services/ToolRegistry.ts"
-import { drainSpool, keepReserve } from "../record/spool.ts"
+import { drainSpool, keepReserve } from "../record/drainSpool.ts"
 import { type Check, check } from "./check.ts"
-import { findLostSpace } from "./lostSpace.ts"
-import { fillRollups } from "./prune.ts"
+import { findLostSpace } from "./prune.ts"
 import { checkRegistration, findUserCommand } from "./registrations.ts"
 
 export interface DoctorOptions {
   readonly version: string
   /** The hook as it would be registered here. */
   readonly hook: Effect.Effect<HookCommand, PersistenceError>
-  /** Opens the store; a repair may make one for spooled calls. It is not used where the store is damaged, or, without a repair, missing or of an older schema. */
+  /**
+   * Opens the store; a repair may make one for spooled calls. It is not used if the store is damaged, or, without a repair,
+   * missing or of an older schema.
+   */
   readonly store: Layer.Layer<Store, PersistenceError | StoreMissing>
-  /** What helps a damaged store, as a part of a sentence. */
-  readonly howToRestore: Effect.Effect<string, never, Home | StoreFile>
-  /** Says it of an error that speaks of a damaged store; leaves others as they are. */
-  readonly explainDamage: (error: PersistenceError) => Effect.Effect<PersistenceError, never, Home | StoreFile>
 }
 
 export type Surroundings = AgentSettings | Home | HomeFiles | Spool | StoreFile
@@ -42,10 +37,33 @@ export type Surroundings = AgentSettings | Home | HomeFiles | Spool | StoreFile
 const OLDEST_NODE = [20, 19] as const
 const SLOW_HOOK_MILLIS = 300
 
-/** A hook that runs just now has written its event and not yet the aggregate. */
+/** A hook that is running may have written its event and not yet the aggregate. */
 const SETTLING = "300 millis"
 
-/** A check that cannot be made is a problem. */
+/** The command that helps a damaged store, as a part of a sentence. */
+const howToRestore: Effect.Effect<string, never, Home | StoreFile> = Effect.gen(function* () {
+  const home = yield* Home
+  const { newestBackup } = yield* StoreFile
+  return Option.match(yield* newestBackup, {
+    onNone: () => `restore a backup with \`tooltrail restore PATH\` (there is none in ${home.directory}/backups)`,
+    onSome: (path) => `restore the newest backup with \`tooltrail restore ${path}\``,
+  })
+})
+
+/** Adds how to restore a backup to the error of a damaged store; leaves other errors as they are. */
+export const explainDamage = (error: PersistenceError): Effect.Effect<PersistenceError, never, Home | StoreFile> =>
+  Effect.gen(function* () {
+    const home = yield* Home
+    const damage = findDamage(error)
+    if (damage === undefined) return error
+    return new PersistenceError({
+      operation: `use the store ${home.database}`,
+      reason: "unavailable",
+      cause: `it is damaged: ${damage}; ${yield* howToRestore}`,
+    })
+  })
+
+/** A check that fails is a problem. */
 const orProblem =
   (name: string) =>
   <R>(effect: Effect.Effect<ReadonlyArray<Check>, { readonly message: string }, R>) =>
@@ -62,14 +80,35 @@ const checkVersions = (version: string) =>
   })
 
 const checkPermissions = Effect.gen(function* () {
-  const files = yield* HomeFiles
-  const loose = yield* files.findLoose
-  const [first] = loose
-  if (first === undefined) return [check("permissions", "ok")("only you can read what tooltrail keeps")]
-  const which = `${first.path} has mode ${first.mode.toString(8)}, it should have ${first.wanted.toString(8)}`
-  const others = loose.length > 1 ? `, and ${loose.length - 1} more` : ""
+  const { findLoose } = yield* HomeFiles
+  const loose = yield* findLoose
+  const [first, ...others] = loose.filter(({ isShared }) => !isShared)
+  const shared = loose.filter(({ isShared }) => isShared)
+  const problem = check("permissions", "problem")
+  if (first === undefined && shared.length === 0) {
+    return [check("permissions", "ok")("only you can read tooltrail's files")]
+  }
+  const more = others.length > 0 ? `, and ${others.length} more` : ""
   return [
-    check("permissions", "problem")(`others may read what tooltrail keeps: ${which}${others}; --repair closes it`),
+    ...(first === undefined
+      ? []
+      : [
+          problem(
+            `others can read tooltrail's files: ${first.path} has mode ${first.mode.toString(8)}, it should have ${first.wanted.toString(8)}${more}; --repair closes it`,
+          ),
+        ]),
+    ...loose
+      .filter(({ isSecret }) => isSecret)
+      .map(({ path }) =>
+        problem(
+          `others may know the token in ${path}; delete it, and \`tooltrail install --mode http\` makes a new one`,
+        ),
+      ),
+    ...shared.map(({ path, mode }) =>
+      problem(
+        `others can replace files in ${path}, which has mode ${mode.toString(8)} and is not tooltrail's alone; set TOOLTRAIL_HOME to another folder`,
+      ),
+    ),
   ]
 }).pipe(orProblem("permissions"))
 
@@ -79,8 +118,11 @@ const checkSpool = Effect.gen(function* () {
   const aside = (yield* spool.listAside).length
   return [
     waiting === 0
-      ? check("spool", "ok")("no call waits to be stored")
-      : check("spool", "warning")(`${counted(waiting, "call")} to be stored by the next hook, query or --repair`),
+      ? check("spool", "ok")("no calls are waiting to be stored")
+      : check(
+          "spool",
+          "warning",
+        )(`${counted(waiting, "call")} waiting to be stored by the next hook, query or --repair`),
     ...(aside === 0
       ? []
       : [
@@ -88,7 +130,7 @@ const checkSpool = Effect.gen(function* () {
             "set aside",
             "problem",
           )(
-            `${counted(aside, "spooled call")} could not be read or stored; look at ${(yield* Home).spool}/unreadable and remove what is of no use`,
+            `${counted(aside, "spooled call")} could not be read or stored; look at ${(yield* Home).spool}/unreadable and delete what you do not need`,
           ),
         ]),
   ]
@@ -100,11 +142,11 @@ const checkDrafts = Effect.gen(function* () {
   const drafts = (yield* findDrafts).length + (yield* listDrafts).length
   return [
     drafts === 0
-      ? check("drafts", "ok")("no process left a half-written file behind")
+      ? check("drafts", "ok")("no leftover temporary files")
       : check(
           "drafts",
           "warning",
-        )(`${counted(drafts, "half-written file")} of killed processes; --repair clears them up`),
+        )(`${counted(drafts, "half-written file")} left by killed processes; --repair removes them`),
   ]
 }).pipe(orProblem("drafts"))
 
@@ -112,7 +154,7 @@ const checkConfiguration = Effect.gen(function* () {
   const { retention } = yield* readConfiguration
   const pruning = Option.match(retention, {
     onNone: () => "calls are kept until you prune them",
-    onSome: (age) => `calls are pruned when they are older than ${format(age)}`,
+    onSome: (age) => `calls older than ${format(age)} are pruned`,
   })
   return [check("config", "ok")(pruning)]
 }).pipe(orProblem("config"))
@@ -132,22 +174,13 @@ const MEGABYTE = 1_000_000
 const inMegabytes = (bytes: number) => `${Math.round(bytes / MEGABYTE)} MB`
 
 const checkSums = Effect.gen(function* () {
-  const { countUnfilled, findDrift } = yield* UsageRollups
-  const [first, ...others] = yield* findDrift
-  if (first === undefined) {
-    const unfilled = yield* countUnfilled
-    return unfilled === 0
-      ? check("sums", "ok")("every day's and hour's sum is what its calls add up to")
-      : check(
-          "sums",
-          "warning",
-        )(
-          `${counted(unfilled, "call")} to be added to them by the next reconcile or --repair; until then questions take longer`,
-        )
-  }
-  const sums = `${first.uses ?? "no"} calls of ${first.tool_name} in ${first.period} (UTC), where there are ${first.expected_uses}`
+  const { findSumDrift } = yield* StoreUpkeep
+  const [first, ...others] = yield* findSumDrift
+  if (first === undefined) return check("sums", "ok")("sums match the recorded calls")
+  const ofTool = first.tool_name === null ? "" : ` of ${first.tool_name}`
+  const sum = `${first.uses ?? "no"} calls${ofTool} in ${first.period}, but ${first.expected_uses} are recorded`
   const more = others.length > 0 ? `, and ${counted(others.length, "more sum")}` : ""
-  return check("sums", "problem")(`the sums have ${sums}${more}; --repair adds up anew`)
+  return check("sums", "problem")(`the sums count ${sum}${more}; --repair corrects them`)
 })
 
 /** By the aggregate, which knows the last use of each tool, pruned or not. */
@@ -158,19 +191,19 @@ const checkLastCall = Effect.gen(function* () {
   )
   const [newest] = used.sort((a, b) => (a.last_used_at < b.last_used_at ? 1 : -1))
   return newest === undefined
-    ? check("last call", "warning")("the store holds no call")
+    ? check("last call", "warning")("no calls recorded yet")
     : check("last call", "ok")(`${newest.name}, ${newest.last_used_at} UTC`)
 })
 
 const checkSpace = Effect.gen(function* () {
   const lost = yield* findLostSpace
   return lost === 0
-    ? check("space", "ok")("the store's file keeps no space that it has no use for")
+    ? check("space", "ok")("no wasted space")
     : check(
         "space",
         "warning",
       )(
-        `an older tooltrail made the store's file, which cannot give back ${inMegabytes(lost)} that are unused; --repair writes it anew`,
+        `${inMegabytes(lost)} of the store's file are unused, and a file of an older tooltrail cannot give them back; --repair rewrites it`,
       )
 })
 
@@ -178,51 +211,56 @@ const checkCounts = Effect.gen(function* () {
   const [first, ...others] = yield* findLastingDrift
   const more = others.length > 0 ? `, and ${counted(others.length, "more tool")}` : ""
   return first === undefined
-    ? check("counts", "ok")("every tool's count is what its calls add up to")
+    ? check("counts", "ok")("tool counts match the recorded calls")
     : check(
         "counts",
         "problem",
       )(
-        `${first.name} counts ${first.usage_count ?? "nothing"}, its calls add up to ${first.expected_count}${more}; --repair counts anew`,
+        `${first.name} has the count ${first.usage_count ?? 0}, it should be ${first.expected_count}${more}; --repair corrects it`,
       )
 })
 
 const checkContent = Effect.all([checkCounts, checkSums, checkSpace, checkLastCall])
 
-const checkStore = ({ store, howToRestore, explainDamage }: DoctorOptions, mostBytes: number) =>
+const checkStore = ({ store }: DoctorOptions, mostBytes: number) =>
   Effect.gen(function* () {
+    const { checkWritable } = yield* HomeFiles
+    yield* checkWritable
     const { identify, inspect } = yield* StoreFile
     const { bytes, schema, programSchema } = yield* identify
+    const place = check("store", "ok")((yield* Home).database)
     const isSkipped = bytes > mostBytes
     const [finding] = isSkipped ? [] : (yield* inspect).damage
-    const unproved = `to go through ${inMegabytes(bytes)} takes a while; \`tooltrail doctor\` does`
+    const unproved = `to read ${inMegabytes(bytes)} takes a while; \`tooltrail doctor\` does it`
     const skip = (name: string) => check(name, "skipped")(unproved)
     const integrity = isSkipped
       ? skip("integrity")
       : finding === undefined
-        ? check("integrity", "ok")("the database finds nothing wrong with itself")
+        ? check("integrity", "ok")("integrity check passed")
         : check("integrity", "problem")(`the store is damaged: ${finding}; ${yield* howToRestore}`)
     if (schema > programSchema) {
       const advice = `the store has schema ${schema}, this program knows up to ${programSchema}; update tooltrail`
-      return [check("schema", "problem")(advice), integrity]
+      return [place, check("schema", "problem")(advice), integrity]
     }
     if (schema < programSchema) {
-      const advice = `schema ${schema}; the next hook or query brings it to ${programSchema}`
-      return [check("schema", "ok")(advice), integrity]
+      const advice = `schema ${schema}; the next hook or query updates it to ${programSchema}`
+      return [place, check("schema", "ok")(advice), integrity]
     }
     const whole = isSkipped
       ? Effect.map(Effect.all([checkSpace, checkLastCall]), (quick) => [skip("counts"), skip("sums"), ...quick])
       : checkContent
     const content = finding === undefined ? yield* Effect.provide(whole, store) : []
-    return [check("schema", "ok")(`schema ${schema}, which is this program's`), integrity, ...content]
+    return [place, check("schema", "ok")(`schema ${schema} (current)`), integrity, ...content]
   }).pipe(
-    Effect.catchTag("StoreMissing", () => Effect.succeed([check("last call", "ok")("nothing recorded yet")])),
+    Effect.catchTag("StoreMissing", ({ message }) => Effect.succeed([check("store", "warning")(message)])),
     Effect.catchTag("PersistenceError", (error) =>
-      Effect.map(explainDamage(error), ({ message }) => [check("integrity", "problem")(message)]),
+      Effect.map(explainDamage(error), ({ message }) => [
+        check(findDamage(error) === undefined ? "store" : "integrity", "problem")(message),
+      ]),
     ),
   )
 
-/** The registered command, where one is registered that can be run. */
+/** Times the registered command if there is one that can be run. */
 const checkHook = ({ hook }: DoctorOptions) =>
   Effect.gen(function* () {
     const { measure } = yield* HookCost
@@ -236,18 +274,16 @@ const checkHook = ({ hook }: DoctorOptions) =>
   }).pipe(orProblem("hook"))
 
 /**
- * Looks at everything but the hook's cost, which takes a while to measure; changes nothing. A store of more than `mostBytes`
- * is not gone through.
+ * Checks everything but the hook's cost, which takes a while to measure; changes nothing. A store of more than `mostBytes` is
+ * not read through.
  */
 export const examineAtOnce = (
   options: DoctorOptions,
   mostBytes: number = Number.POSITIVE_INFINITY,
 ): Effect.Effect<ReadonlyArray<Check>, never, Surroundings> =>
   Effect.gen(function* () {
-    const home = yield* Home
     return [
       ...(yield* checkVersions(options.version)),
-      check("store", "ok")(home.database),
       ...(yield* checkPermissions),
       ...(yield* checkConfiguration),
       ...(yield* checkStore(options, mostBytes)),
@@ -257,7 +293,7 @@ export const examineAtOnce = (
     ]
   })
 
-/** Looks at everything and changes nothing. */
+/** Checks everything and changes nothing. */
 export const examine = (options: DoctorOptions): Effect.Effect<ReadonlyArray<Check>, never, Surroundings | HookCost> =>
   Effect.zipWith(examineAtOnce(options), checkHook(options), (checks, hook) => [...checks, ...hook])
 
@@ -265,7 +301,7 @@ const repaired = check("repair", "ok")
 
 const closeToOthers = Effect.gen(function* () {
   const files = yield* HomeFiles
-  const loose = yield* files.findLoose
+  const loose = (yield* files.findLoose).filter(({ isShared }) => !isShared)
   yield* Effect.forEach(loose, files.tighten, { discard: true })
   return loose.length === 0 ? [] : [repaired(`closed ${counted(loose.length, "path")} to others`)]
 })
@@ -280,35 +316,32 @@ const clearDrafts = Effect.gen(function* () {
   const removed = drafts.length + outcomes.length - recovered
   return [
     ...(removed === 0 ? [] : [repaired(`removed ${counted(removed, "half-written file")}`)]),
-    ...(recovered === 0 ? [] : [repaired(`took ${counted(recovered, "whole call")} from half-made spool files`)]),
+    ...(recovered === 0 ? [] : [repaired(`recovered ${counted(recovered, "call")} from half-written spool files`)]),
   ]
 })
 
-/** What is owed to the aggregate only is in the spool, so that comes first. */
+/** The spool comes first, because it holds what the aggregate lacks. */
 const settleStore = Effect.gen(function* () {
   const registry = yield* ToolRegistry
   const drained = yield* drainSpool()
   yield* keepReserve
   const mended = (yield* findLastingDrift).length === 0 ? [] : yield* registry.rebuild
-  const rollups = yield* UsageRollups
-  const sums = yield* rollups.findDrift
-  const unfilled = yield* rollups.countUnfilled
-  if (sums.length > 0) yield* rollups.reset
-  yield* fillRollups
+  const upkeep = yield* StoreUpkeep
+  const sums = yield* upkeep.findSumDrift
+  yield* sums.length > 0 ? upkeep.rebuildSums : upkeep.foldSums
   return [
     ...(drained === 0 ? [] : [repaired(`stored ${counted(drained, "call")} from the spool`)]),
-    ...(sums.length === 0 ? [] : [repaired(`added ${counted(sums.length, "sum")} up anew`)]),
-    ...(unfilled === 0 ? [] : [repaired(`added ${counted(unfilled, "call")} to the sums`)]),
-    ...(mended.length === 0 ? [] : [repaired(`counted ${counted(mended.length, "tool")} anew`)]),
+    ...(sums.length === 0 ? [] : [repaired(`corrected ${counted(sums.length, "sum")}`)]),
+    ...(mended.length === 0 ? [] : [repaired(`corrected the count of ${counted(mended.length, "tool")}`)]),
   ]
 })
 
-/** It takes as much room again as the store, and may fail where all else is mended. */
+/** Needs as much room again as the store, so it may fail after everything else is mended. */
 const rewriteStore = Effect.gen(function* () {
   const lost = yield* findLostSpace
   if (lost === 0) return []
-  yield* Effect.flatMap(Retention, ({ rewrite }) => rewrite)
-  return [repaired(`wrote the store's file anew, without ${inMegabytes(lost)} that were unused`)]
+  yield* Effect.flatMap(StoreUpkeep, ({ rewrite }) => rewrite)
+  return [repaired(`rewrote the store's file without ${inMegabytes(lost)} that were unused`)]
 })
 
 const settleWholeStore = ({ store }: DoctorOptions) =>
@@ -320,8 +353,11 @@ const settleWholeStore = ({ store }: DoctorOptions) =>
       ({ schema, programSchema, damage }) => damage.length === 0 && schema <= programSchema,
     ).pipe(
       Effect.catchTag("StoreMissing", () => Effect.map(spool.list, (waiting) => waiting.length > 0)),
-      // Where it cannot be looked into, the checks say so.
-      Effect.orElseSucceed(() => false),
+      // The checks name the damage, and how to restore a backup.
+      Effect.catchIf(
+        (error) => findDamage(error) !== undefined,
+        () => Effect.succeed(false),
+      ),
     )
     return usable
       ? yield* Effect.zipWith(settleStore, orProblem("repair")(rewriteStore), (mended, rewritten) => [

@@ -9,9 +9,9 @@ import {
 } from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
 import { hookCommand } from "../../layers/agents/hookCommand.ts"
-import { makeHomeFolder } from "../../layers/files/homeFolder.ts"
+import { makeHomeFolder } from "../../layers/files/HomeLive.ts"
 import { knownToken, tokenFile, tokenPath } from "../../layers/files/tokenFile.ts"
-import { checkDriver } from "../../layers/store/checkDriver.ts"
+import { checkDriver } from "../../layers/store/checkFile.ts"
 import { AgentSettings, type EditMode, type SettingsEdit, type SettingsScope } from "../../services/AgentSettings.ts"
 import { Home } from "../../services/Home.ts"
 

@@ -2,9 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import { cutoff, type TimeWindow } from "../../domain/TimeWindow.ts"
-import { Retention } from "../../services/Retention.ts"
-import { UsageRollups } from "../../services/StoreUpkeep.ts"
-import { findLostSpace } from "./lostSpace.ts"
+import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 
 /** A step holds the write lock, and hooks wait for it. */
 const LONGEST_STEP_MILLIS = 50
@@ -12,13 +10,6 @@ const FIRST_STEP = 100
 
 /** Between two steps whoever waits for the lock gets it. */
 const PAUSE = "10 millis"
-
-/** Adds all old events to the sums, in steps. */
-export const fillRollups: Effect.Effect<void, PersistenceError, UsageRollups> = Effect.flatMap(
-  UsageRollups,
-  ({ fillStep }) =>
-    Effect.repeat(Effect.zipLeft(fillStep(), Effect.sleep(PAUSE)), { while: (areLeft) => areLeft }).pipe(Effect.asVoid),
-)
 
 /**
  * Repeats a step until it does nothing, and returns what it did in all. It is grown while it takes less than a quarter of
@@ -40,6 +31,16 @@ const inSteps = <E, R>(step: (size: number) => Effect.Effect<number, E, R>): Eff
     }
   })
 
+/** Less is soon filled again, and not worth rewriting the whole file. */
+const WORTH_A_REWRITE_BYTES = 1_000_000
+
+/** The bytes that a store's file does not use and can never give back; 0 if they are few. */
+export const findLostSpace: Effect.Effect<number, PersistenceError, StoreUpkeep> = Effect.gen(function* () {
+  const { unusedSpace } = yield* StoreUpkeep
+  const { bytes, canBeGivenBack } = yield* unusedSpace
+  return !canBeGivenBack && bytes >= WORTH_A_REWRITE_BYTES ? bytes : 0
+})
+
 export interface PruneResult {
   /** The day before which events are pruned, `YYYY-MM-DD`. */
   readonly before: string
@@ -56,28 +57,24 @@ const dayOf = (age: TimeWindow) => Effect.map(cutoff(age), (timestamp) => timest
 /** What pruning would take away. */
 export const previewPrune = Effect.fn("previewPrune")(function* (
   age: TimeWindow,
-): Effect.fn.Return<PruneResult, PersistenceError, Retention> {
-  const retention = yield* Retention
+): Effect.fn.Return<PruneResult, PersistenceError, StoreUpkeep> {
+  const upkeep = yield* StoreUpkeep
   const before = yield* dayOf(age)
-  return { before, events: yield* retention.countBefore(before), freedPages: 0, keptBytes: 0 }
+  return { before, events: yield* upkeep.countBefore(before), freedPages: 0, keptBytes: 0 }
 })
 
 /**
- * Takes the events of whole days (UTC) before the age out of the store and keeps their sums by day. Where there are none, no
- * day counts as pruned. It is done in short steps; one that is cut short is finished by the next prune.
+ * Takes the events of whole days (UTC) before the age out of the store and keeps their sums by day. If there are none, no day
+ * counts as pruned. It is done in short steps; one that is cut short is finished by the next prune.
  */
 export const prune = Effect.fn("prune")(function* (
   age: TimeWindow,
-): Effect.fn.Return<PruneResult, PersistenceError, Retention | UsageRollups> {
-  const retention = yield* Retention
+): Effect.fn.Return<PruneResult, PersistenceError, StoreUpkeep> {
+  const upkeep = yield* StoreUpkeep
   const before = yield* dayOf(age)
-  yield* fillRollups
-  const events = yield* retention.countBefore(before)
-  if (events > 0) {
-    // Meanwhile the sums may have been forgotten, to be made anew.
-    while (!(yield* retention.begin(before))) yield* fillRollups
-  }
-  yield* inSteps((events) => retention.pruneStep(before, events))
-  const freedPages = yield* inSteps(retention.giveBackStep)
+  const events = yield* upkeep.countBefore(before)
+  if (events > 0) yield* upkeep.beginPrune(before)
+  yield* inSteps((limit) => upkeep.pruneStep(before, limit))
+  const freedPages = yield* inSteps(upkeep.giveBackStep)
   return { before, events, freedPages, keptBytes: yield* findLostSpace }
 })

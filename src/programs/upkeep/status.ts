@@ -13,22 +13,22 @@ import { type LookedAt, lookAtSettings } from "./registrations.ts"
 
 export interface AgentStatus {
   readonly agent: "claude-code"
-  /** The agent's own folder, where it is there. */
+  /** The agent's own folder, if there is one. */
   readonly folder: Option.Option<string>
-  /** The settings files that are there. */
+  /** The settings files that exist. */
   readonly settings: ReadonlyArray<LookedAt>
-  /** Today's calls, and the last. None where nothing is recorded yet, or the store cannot be read. */
+  /** Today's calls, and the last. None if nothing is recorded yet, or the store cannot be read. */
   readonly activity: Option.Option<AgentActivity>
 }
 
 export interface Status {
   readonly agents: ReadonlyArray<AgentStatus>
-  /** What the doctor complains of. */
+  /** The doctor's problems and warnings. */
   readonly complaints: ReadonlyArray<Check>
   readonly skipped: ReadonlyArray<Check>
 }
 
-/** The start of this day, by the clock on the wall. */
+/** The start of today in local time. */
 const startOfToday = Effect.map(Clock.currentTimeMillis, (now) => fromEpochMillis(new Date(now).setHours(0, 0, 0, 0)))
 
 const activityOf = (agent: AgentStatus["agent"]) =>
@@ -54,10 +54,10 @@ const claudeCode = ({ store }: DoctorOptions): Effect.Effect<AgentStatus, Persis
     }
   })
 
-/** So much is gone through in a second: some 45,000 calls. */
+/** About what is read through in a second: 45,000 calls. */
 const MOST_BYTES = 20_000_000
 
-/** Where tooltrail stands with each agent. */
+/** Whether each agent is recorded. */
 export const status = (options: DoctorOptions): Effect.Effect<Status, PersistenceError, Surroundings> =>
   Effect.gen(function* () {
     const checks = yield* examineAtOnce(options, MOST_BYTES)

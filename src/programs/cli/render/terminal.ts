@@ -3,7 +3,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import pc from "picocolors"
-import { CLEAR_LINE, canClearLine } from "../../../layers/files/standardError.ts"
+import { CLEAR_LINE, canClearLine } from "../../../layers/files/log.ts"
 import { ascii, type Glyphs, unicode } from "./charts.ts"
 
 /** What standard output can show. */

@@ -1,2 +1,0 @@
-/** The source of the module `compiledScanner.ts`. */
-export const compile: () => Promise<string>
