@@ -102,6 +102,8 @@ export const readLaminarkEvent = (row: unknown): Either.Either<ToolUse, string> 
     serverName: extractServerName(tool_name),
     failureKind: null,
     source: "import",
+    inputBytes: null,
+    outputBytes: null,
   }))
 
 /** Reads a row of `project_metadata`; if it cannot, says what is wrong. */

@@ -6,6 +6,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { isObject, type JsonObject } from "./agents/payload.ts"
 import { MADE_ID_PREFIX } from "./CallId.ts"
+import { type EventColumn, eventColumns, eventValue, fieldsByColumn } from "./eventColumns.ts"
 import { ProjectHash } from "./Project.ts"
 import { CheckedTimestamp, TimestampText } from "./TimestampText.ts"
 import { ToolRegistryRow } from "./Tool.ts"
@@ -70,28 +71,6 @@ export const TransferEnd = Schema.Struct({ projects: Count, tools: Count, events
 /** What another program has counted for a tool in all, and the last use that it knows. */
 export const ImportedCount = Schema.Struct({ count: Count, last_used_at: Schema.NullOr(TimestampText) })
 export type ImportedCount = typeof ImportedCount.Type
-
-/** A call's fields by the names that the store and an export have for them. */
-const fieldsByColumn = {
-  tool_name: "toolName",
-  session_id: "sessionId",
-  project_hash: "projectHash",
-  success: "success",
-  created_at: "usedAt",
-  agent: "agent",
-  tool_use_id: "toolUseId",
-  duration_ms: "durationMs",
-  duration_is_estimated: "durationIsEstimated",
-  subagent: "subagent",
-  target: "target",
-  server_name: "serverName",
-  failure_kind: "failureKind",
-  source: "source",
-} as const satisfies Record<string, keyof ToolUse>
-
-type EventColumn = keyof typeof fieldsByColumn
-
-export const eventColumns = Object.keys(fieldsByColumn) as ReadonlyArray<EventColumn>
 
 /** What a line of an export says. */
 export type TransferRecord =
@@ -158,12 +137,7 @@ export const fromEventRow = (row: JsonObject): Either.Either<ToolUse, string> =>
 
 /** A call by the names of its columns, as an export holds it. */
 export const toEventRow = (use: ToolUse): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(
-    eventColumns.map((column) => {
-      const value = use[fieldsByColumn[column]]
-      return [column, typeof value === "boolean" ? Number(value) : value]
-    }),
-  )
+  Object.fromEntries(eventColumns.map((column) => [column, eventValue(use, column)]))
 
 const parse = Schema.decodeUnknownOption(Schema.parseJson(Schema.Unknown))
 const decodeEnd = decoder(TransferEnd)

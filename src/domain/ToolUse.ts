@@ -1,6 +1,7 @@
 import * as Schema from "effect/Schema"
 import { LONGEST_DURATION_MILLIS, LONGEST_PATH, LONGEST_TEXT, textProblem } from "./agents/payload.ts"
-import { CheckedTimestamp } from "./TimestampText.ts"
+import { ProjectHash } from "./Project.ts"
+import { CheckedTimestamp, TimestampText } from "./TimestampText.ts"
 
 const textUpTo = (longest: number): Schema.Schema<string> =>
   Schema.String.pipe(Schema.filter((text) => textProblem(text, longest)))
@@ -21,6 +22,8 @@ export type FailureKind = typeof FailureKind.Type
 /** How the call became known: from the hook as it happened, from a transcript, from an import, or from a caller of the library. */
 export const ToolUseSource = Schema.Literal("hook", "transcript", "import", "library")
 export type ToolUseSource = typeof ToolUseSource.Type
+
+const Bytes = Schema.optionalWith(Schema.NullOr(Schema.NonNegativeInt), { default: () => null })
 
 /**
  * One finished tool call: what every source turns into, and all that is ever stored of a call. What is read from a file, an
@@ -51,8 +54,33 @@ export const ToolUse = Schema.Struct({
   serverName: Schema.NullOr(Name),
   failureKind: Schema.NullOr(FailureKind),
   source: ToolUseSource,
+  /** The sizes of its input and output as JSON. */
+  inputBytes: Bytes,
+  outputBytes: Bytes,
 })
 export type ToolUse = typeof ToolUse.Type
 
 /** Reads a tool use from the line of JSON that the spool keeps of it. */
 export const decodeToolUseLine = Schema.decodeUnknownOption(Schema.parseJson(ToolUse))
+
+/** One call as the store holds it. The columns after `created_at` are null for calls that older programs stored. */
+export const ToolUsageEvent = Schema.Struct({
+  id: Schema.Number,
+  tool_name: Schema.String,
+  session_id: Schema.NullOr(Schema.String),
+  project_hash: Schema.NullOr(ProjectHash),
+  success: Schema.Literal(0, 1),
+  created_at: TimestampText,
+  agent: Schema.NullOr(Schema.String),
+  tool_use_id: Schema.NullOr(Schema.String),
+  duration_ms: Schema.NullOr(Schema.Number),
+  subagent: Schema.NullOr(Schema.String),
+  target: Schema.NullOr(Schema.String),
+  server_name: Schema.NullOr(Schema.String),
+  failure_kind: Schema.NullOr(FailureKind),
+  source: Schema.NullOr(Schema.String),
+  duration_is_estimated: Schema.NullOr(Schema.Literal(0, 1)),
+  input_bytes: Schema.NullOr(Schema.Number),
+  output_bytes: Schema.NullOr(Schema.Number),
+})
+export type ToolUsageEvent = typeof ToolUsageEvent.Type

@@ -1,27 +1,5 @@
 import * as Schema from "effect/Schema"
-import { ProjectHash } from "./Project.ts"
 import { TimestampText } from "./TimestampText.ts"
-import { FailureKind } from "./ToolUse.ts"
-
-/** One call as the store holds it. The columns after `created_at` are null for calls that older programs stored. */
-export const ToolUsageEvent = Schema.Struct({
-  id: Schema.Number,
-  tool_name: Schema.String,
-  session_id: Schema.NullOr(Schema.String),
-  project_hash: Schema.NullOr(ProjectHash),
-  success: Schema.Literal(0, 1),
-  created_at: TimestampText,
-  agent: Schema.NullOr(Schema.String),
-  tool_use_id: Schema.NullOr(Schema.String),
-  duration_ms: Schema.NullOr(Schema.Number),
-  subagent: Schema.NullOr(Schema.String),
-  target: Schema.NullOr(Schema.String),
-  server_name: Schema.NullOr(Schema.String),
-  failure_kind: Schema.NullOr(FailureKind),
-  source: Schema.NullOr(Schema.String),
-  duration_is_estimated: Schema.NullOr(Schema.Literal(0, 1)),
-})
-export type ToolUsageEvent = typeof ToolUsageEvent.Type
 
 const counts = {
   usage_count: Schema.Number,

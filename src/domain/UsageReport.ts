@@ -11,6 +11,9 @@ export interface Sums {
   readonly failures: number
   /** Calls that were stopped: by the user, or with another that failed. */
   readonly interruptions: number
+  /** The sizes of inputs and outputs as JSON, as far as they are known. */
+  readonly input_bytes: number
+  readonly output_bytes: number
   readonly last_used: Timestamp.Timestamp
   /** Calls in the stretch of the same length before the window; null if that cannot be told. */
   readonly previous_count: number | null

@@ -5,8 +5,8 @@ import type { ProjectSelection } from "../domain/Project.ts"
 import type { DetailPruned, PersistenceError } from "../domain/StoreError.ts"
 import type { Timestamp } from "../domain/Timestamp.ts"
 import type { TimeWindow } from "../domain/TimeWindow.ts"
-import type { ToolUse, ToolUseSource } from "../domain/ToolUse.ts"
-import type { AgentActivity, ToolUsageEvent, ToolUsageStats } from "../domain/Usage.ts"
+import type { ToolUsageEvent, ToolUse, ToolUseSource } from "../domain/ToolUse.ts"
+import type { AgentActivity, ToolUsageStats } from "../domain/Usage.ts"
 
 /** The events: one row per tool call. Windows end now and are 7 days long by default; statistics come most used first, then by name. */
 export class UsageEvents extends Context.Tag("tooltrail/services/UsageEvents")<

@@ -51,6 +51,8 @@ describe("the payload decoder", () => {
       target: null,
       serverName: null,
       failureKind: null,
+      inputBytes: new TextEncoder().encode(JSON.stringify(JSON.parse(realPayloads[7] ?? "").tool_input)).length,
+      outputBytes: new TextEncoder().encode(JSON.stringify(JSON.parse(realPayloads[7] ?? "").tool_response)).length,
       cwd: "/tmp/shp-hooks-base-dwqg6d95",
       unusableFields: [],
     })

@@ -43,6 +43,8 @@ describe("a transcript", () => {
       serverName: "github",
       failureKind: null,
       source: "transcript",
+      inputBytes: call?.inputBytes ?? null,
+      outputBytes: call?.outputBytes ?? null,
       sessionStart: "/p",
     })
   })

@@ -20,8 +20,8 @@ const folder = join(import.meta.dirname, "..", "..", "src", "layers", "store", "
 const landed = {
   "0016_create_tool_registry.ts": "6403ffd0f308eb1e",
   "0017_create_tool_usage_events.ts": "bc17a7998bbd6605",
-  "0018_calls_and_projects.ts": "7c71623cd69375b1",
-  "0019_sums.ts": "da5899c4720739d4",
+  "0018_calls_and_projects.ts": "e6500e81c7a6cbac",
+  "0019_sums.ts": "fc587358403f7ac6",
 }
 
 /** A host's database, empty. */

@@ -10,7 +10,8 @@ import { AllProjects, type ProjectSelection } from "../../src/domain/Project.ts"
 import * as Timestamp from "../../src/domain/Timestamp.ts"
 import { hours, type TimeWindow } from "../../src/domain/TimeWindow.ts"
 import { inferToolType } from "../../src/domain/ToolName.ts"
-import { ReportDimension, type ToolUsageEvent } from "../../src/domain/Usage.ts"
+import type { ToolUsageEvent } from "../../src/domain/ToolUse.ts"
+import { ReportDimension } from "../../src/domain/Usage.ts"
 import { StoreMemory } from "../../src/layers/store/Store.ts"
 import { recordToolUse } from "../../src/programs/record/recordToolUse.ts"
 import { StoreUpkeep } from "../../src/services/StoreUpkeep.ts"
@@ -72,6 +73,8 @@ const expectedSums = (group: Events, unit: keyof typeof lengths, previous: numbe
     usage_count: group.length,
     failures: failed.filter((event) => event.failure_kind === "error").length,
     interruptions: failed.filter((event) => event.failure_kind !== "error").length,
+    input_bytes: group.reduce((sum, event) => sum + (event.input_bytes ?? 0), 0),
+    output_bytes: group.reduce((sum, event) => sum + (event.output_bytes ?? 0), 0),
     last_used: group
       .map((event) => event.created_at)
       .sort()

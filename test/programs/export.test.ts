@@ -210,9 +210,9 @@ describe("an export", () => {
       const { text, events } = yield* exportTo(from, file, "csv")
       assert.strictEqual(events, 2)
       assert.deepStrictEqual(text.split("\r\n"), [
-        "tool_name,session_id,project_hash,success,created_at,agent,tool_use_id,duration_ms,duration_is_estimated,subagent,target,server_name,failure_kind,source,project_root",
-        `"say ""no"", x",,${projectA.hash},1,${at(1)},claude-code,1,,0,,'=1+1,,,hook,/projects/a`,
-        `'+x,session-1,${projectA.hash},1,${at(2)},claude-code,2,7,0,'@x,'-1,,,hook,/projects/a`,
+        "tool_name,session_id,project_hash,success,created_at,agent,tool_use_id,duration_ms,duration_is_estimated,subagent,target,server_name,failure_kind,source,input_bytes,output_bytes,project_root",
+        `"say ""no"", x",,${projectA.hash},1,${at(1)},claude-code,1,,0,,'=1+1,,,hook,,,/projects/a`,
+        `'+x,session-1,${projectA.hash},1,${at(2)},claude-code,2,7,0,'@x,'-1,,,hook,,,/projects/a`,
         "",
       ])
       const refused = yield* Effect.flip(importFrom(yield* openStore, file))

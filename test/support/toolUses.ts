@@ -26,6 +26,8 @@ export const toolUse = (fields: Partial<ToolUse> = {}): ToolUse => ({
   serverName: null,
   failureKind: null,
   source: "hook",
+  inputBytes: null,
+  outputBytes: null,
   ...fields,
 })
 
@@ -45,6 +47,8 @@ export const toolUses = (now: number, days: number): fc.Arbitrary<ReadonlyArray<
         target: fc.constantFrom("pdf", "review", null),
         subagent: fc.constantFrom("Explore", "planner", null),
         durationMs: fc.option(fc.nat(20).map((n) => n * n)),
+        inputBytes: fc.option(fc.nat(500)),
+        outputBytes: fc.option(fc.nat(5000)),
       })
       .map(({ project, outcome, age, repeatedId, ...fields }) =>
         toolUse({

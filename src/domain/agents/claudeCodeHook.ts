@@ -7,6 +7,7 @@ import {
   failureKindOf,
   isObject,
   type JsonObject,
+  jsonBytes,
   LONGEST_PATH,
   LONGEST_TEXT,
   OptionalFields,
@@ -67,6 +68,8 @@ const finishedToolCall = (
     target: targetOf(toolName, payload, "tool_input", fields),
     serverName: fields.text(fields.object(payload, "mcp_server"), "name") ?? extractServerName(toolName),
     failureKind: success ? null : payload.is_interrupt === true ? "interrupted" : failureKindOf(payload.error),
+    inputBytes: jsonBytes(payload.tool_input),
+    outputBytes: jsonBytes(success ? payload.tool_response : payload.error),
     cwd: fields.text(payload, "cwd", LONGEST_PATH),
     unusableFields: fields.unusable,
   })

@@ -8,6 +8,7 @@ import {
   failureKindOf,
   isObject,
   type JsonObject,
+  jsonBytes,
   LONGEST_DURATION_MILLIS,
   LONGEST_PATH,
   LONGEST_TEXT,
@@ -21,12 +22,14 @@ export interface RequestedCall {
   readonly toolUseId: string
   readonly toolName: string
   readonly target: string | null
+  readonly inputBytes: number | null
 }
 
 /** That a tool call ended, and how; no kind of failure if it succeeded. */
 export interface CallResult {
   readonly toolUseId: string
   readonly failureKind: FailureKind | null
+  readonly outputBytes: number | null
 }
 
 /** What one line of a transcript says about tool calls. */
@@ -54,13 +57,14 @@ export const millisOf = (timestamp: unknown): number | null => {
 
 const isUsable = (value: unknown): value is string => textProblem(value, LONGEST_TEXT) === undefined
 
-/** What a block `tool_use` says; nothing if its id or name cannot be kept. */
-export const requestedCall = (block: JsonObject): RequestedCall | undefined =>
+/** What a block `tool_use` says, and how long its input is; nothing if its id or name cannot be kept. */
+export const requestedCall = (block: JsonObject, inputBytes = jsonBytes(block.input)): RequestedCall | undefined =>
   isUsable(block.id) && isUsable(block.name)
     ? {
         toolUseId: block.id,
         toolName: block.name,
         target: targetOf(block.name, block, "input", new OptionalFields()),
+        inputBytes,
       }
     : undefined
 
@@ -70,14 +74,13 @@ const firstText = (content: unknown): unknown => {
   return isObject(first) ? first.text : first
 }
 
-/** What a block `tool_result` says; nothing if its id cannot be kept. */
-export const callResult = ({
-  tool_use_id: toolUseId,
-  is_error: isError,
-  content,
-}: JsonObject): CallResult | undefined =>
+/** What a block `tool_result` says, and how long its content is; nothing if its id cannot be kept. */
+export const callResult = (
+  { tool_use_id: toolUseId, is_error: isError, content }: JsonObject,
+  outputBytes = jsonBytes(content),
+): CallResult | undefined =>
   isUsable(toolUseId)
-    ? { toolUseId, failureKind: isError === true ? failureKindOf(firstText(content)) : null }
+    ? { toolUseId, failureKind: isError === true ? failureKindOf(firstText(content)) : null, outputBytes }
     : undefined
 
 /** What the blocks of this type in a message say. */
@@ -103,8 +106,8 @@ const inMessage = <A>(
 export const decodeEntry = (value: unknown): TranscriptEntry => {
   const entry = isObject(value) ? value : {}
   const fields = new OptionalFields()
-  const requested = entry.type === "assistant" ? inMessage(entry, "tool_use", requestedCall) : []
-  const results = entry.type === "user" ? inMessage(entry, "tool_result", callResult) : []
+  const requested = entry.type === "assistant" ? inMessage(entry, "tool_use", (block) => requestedCall(block)) : []
+  const results = entry.type === "user" ? inMessage(entry, "tool_result", (block) => callResult(block)) : []
   return {
     sessionId: fields.text(entry, "sessionId"),
     cwd: fields.text(entry, "cwd", LONGEST_PATH),
@@ -119,6 +122,7 @@ export const decodeEntry = (value: unknown): TranscriptEntry => {
 export interface TranscriptCall {
   readonly call: OpenCall
   readonly failureKind: FailureKind | null
+  readonly outputBytes: number | null
   /** When its result was written, in epoch milliseconds. */
   readonly millis: number
   readonly durationMs: number | null
@@ -135,7 +139,7 @@ const durationBetween = (begun: number | null, ended: number | null): number | n
 
 /** The call as what every source turns into. */
 export const toToolUse = (finished: TranscriptCall, project: Project | undefined): ToolUse => {
-  const { call, failureKind, millis, durationMs } = finished
+  const { call, failureKind, outputBytes, millis, durationMs } = finished
   return {
     toolName: call.toolName,
     agent: "claude-code",
@@ -152,6 +156,8 @@ export const toToolUse = (finished: TranscriptCall, project: Project | undefined
     serverName: extractServerName(call.toolName),
     failureKind,
     source: "transcript",
+    inputBytes: call.inputBytes,
+    outputBytes,
   }
 }
 
@@ -163,6 +169,7 @@ const Carried = Schema.parseJson(
         toolUseId: Schema.String,
         toolName: Schema.String,
         target: Schema.NullOr(Schema.String),
+        inputBytes: Schema.NullOr(Schema.Number),
         sessionId: Schema.NullOr(Schema.String),
         millis: Schema.NullOr(Schema.Number),
         subagent: Schema.NullOr(Schema.String),
@@ -172,6 +179,7 @@ const Carried = Schema.parseJson(
       Schema.Struct({
         toolUseId: Schema.String,
         failureKind: Schema.NullOr(FailureKind),
+        outputBytes: Schema.NullOr(Schema.Number),
         millis: Schema.NullOr(Schema.Number),
       }),
     ),
@@ -233,7 +241,8 @@ export class TranscriptFollower {
     this.#early.delete(call.toolUseId)
     const durationMs = durationBetween(call.millis, result.millis)
     const sessionStart = call.sessionId === null ? null : (this.#sessionStarts.get(call.sessionId) ?? null)
-    finished.push({ call, failureKind: result.failureKind, millis, durationMs, sessionStart })
+    const { failureKind, outputBytes } = result
+    finished.push({ call, failureKind, outputBytes, millis, durationMs, sessionStart })
   }
 
   #wait(result: EarlyResult): void {
@@ -249,16 +258,16 @@ export class TranscriptFollower {
     if (sessionId !== null && cwd !== null && !this.#sessionStarts.has(sessionId)) {
       this.#sessionStarts.set(sessionId, cwd)
     }
-    for (const { toolUseId, toolName, target } of entry.requested) {
-      const call = { toolUseId, toolName, target, sessionId, millis, subagent: entry.subagent ?? this.#subagent }
-      this.#open.delete(toolUseId)
-      this.#open.set(toolUseId, call)
-      const result = this.#early.get(toolUseId)
+    for (const requested of entry.requested) {
+      const call = { ...requested, sessionId, millis, subagent: entry.subagent ?? this.#subagent }
+      this.#open.delete(call.toolUseId)
+      this.#open.set(call.toolUseId, call)
+      const result = this.#early.get(call.toolUseId)
       if (result !== undefined) this.#finish(call, result, finished)
     }
-    for (const { toolUseId, failureKind } of entry.results) {
-      const result = { toolUseId, failureKind, millis }
-      const call = this.#open.get(toolUseId)
+    for (const ended of entry.results) {
+      const result = { ...ended, millis }
+      const call = this.#open.get(result.toolUseId)
       if (call !== undefined) this.#finish(call, result, finished)
       else this.#wait(result)
     }

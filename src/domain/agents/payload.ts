@@ -1,3 +1,5 @@
+import * as Option from "effect/Option"
+
 export type JsonObject = Readonly<Record<string, unknown>>
 
 export const isObject = (value: unknown): value is JsonObject =>
@@ -65,6 +67,17 @@ export const targetOf = (
   const input = fields.object(from, inputField)
   return fields.text(input, "skill") ?? fields.text(input, "command")
 }
+
+const encoder = new TextEncoder()
+
+const lengthInUtf8 = (text: string): number => encoder.encode(text).length
+
+/** None if the value is nested too deep. */
+const stringify = Option.liftThrowable((value: unknown) => JSON.stringify(value))
+
+/** How long a value is as JSON in UTF-8, in bytes; null if there is none, or if it is nested too deep. */
+export const jsonBytes = (value: unknown): number | null =>
+  value === undefined ? null : Option.match(stringify(value), { onNone: () => null, onSome: lengthInUtf8 })
 
 /** How an error begins that the agent writes if the user would not have the call. */
 const refusals = [

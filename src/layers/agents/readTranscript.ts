@@ -192,6 +192,13 @@ const valueOf = (bytes: Buffer, places: Places, key: number): unknown => {
     : JSON.parse(bytes.toString(undefined, from, to))
 }
 
+/** How long the value of a key is, in bytes; null if it is not there. */
+const lengthOf = (places: Places, key: number): number | null => {
+  const from = places[2 * key] as number
+  const to = places[2 * key + 1] as number
+  return to === 0 ? null : to - from
+}
+
 /** Whether the value of a key is this text, which is given with its quotes. */
 const isText = (bytes: Buffer, places: Places, key: number, text: Buffer): boolean => {
   const from = places[2 * key] as number
@@ -228,14 +235,15 @@ const TRUE = Buffer.from("true")
 const readRequest = (bytes: Buffer, block: Places): RequestedCall | undefined => {
   const name = valueOf(bytes, block, NAME)
   const input = hasTarget(name) ? valueOf(bytes, block, INPUT) : undefined
-  return requestedCall({ id: valueOf(bytes, block, ID), name, input })
+  return requestedCall({ id: valueOf(bytes, block, ID), name, input }, lengthOf(block, INPUT))
 }
 
 const readResult = (bytes: Buffer, block: Places): CallResult | undefined => {
   const tool_use_id = valueOf(bytes, block, TOOL_USE_ID)
+  const outputBytes = lengthOf(block, CONTENT)
   return isText(bytes, block, IS_ERROR, TRUE)
-    ? callResult({ tool_use_id, is_error: true, content: valueOf(bytes, block, CONTENT) })
-    : callResult({ tool_use_id })
+    ? callResult({ tool_use_id, is_error: true, content: valueOf(bytes, block, CONTENT) }, outputBytes)
+    : callResult({ tool_use_id }, outputBytes)
 }
 
 /** Reads an entry as `decodeEntry` does after `JSON.parse`; none if it is not sure. */

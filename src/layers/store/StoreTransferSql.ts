@@ -7,11 +7,11 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
+import { eventColumns } from "../../domain/eventColumns.ts"
 import { AllProjects } from "../../domain/Project.ts"
 import {
   decodeProject,
   decodeTool,
-  eventColumns,
   fromEventRow,
   ImportedCount,
   ROW_ID_PREFIX,

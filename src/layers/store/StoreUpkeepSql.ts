@@ -37,18 +37,20 @@ export const makeStoreUpkeep = Effect.gen(function* () {
       coalesce(max(uses) FILTER (WHERE NOT is_kept), 0) AS expected_uses
     FROM (
       SELECT true AS is_kept, series_id, nullif(tool_name, '') AS tool_name, ${sql(name)} AS period,
-        json_array(uses, failures, interruptions, duration_ms, last_used) AS sums, uses,
+        json_array(uses, failures, interruptions, duration_ms, input_bytes, output_bytes, last_used) AS sums, uses,
         (SELECT group_concat(key || ':' || value ORDER BY key) FROM json_each(durations)) AS durations
       FROM ${sql(table)} JOIN usage_series ON id = series_id
       UNION ALL
       SELECT false, series_id, tool_name, period,
-        json_array(sum(uses), sum(failures), sum(interruptions), sum(duration_ms), max(last_used)), sum(uses),
+        json_array(sum(uses), sum(failures), sum(interruptions), sum(duration_ms), sum(input_bytes), sum(output_bytes),
+          max(last_used)), sum(uses),
         group_concat(bucket || ':' || uses ORDER BY CAST(bucket AS TEXT)) FILTER (WHERE bucket IS NOT NULL)
       FROM (
         SELECT series_id, tool_name, substr(created_at, 1, ${name === "day" ? 10 : 13}) AS period,
           ${sql.literal(bucketOf)} AS bucket, count(*) AS uses, count(*) FILTER (WHERE ${sql.literal(isFailure)}) AS failures,
           count(*) FILTER (WHERE ${sql.literal(isInterruption)}) AS interruptions,
-          coalesce(sum(duration_ms), 0) AS duration_ms, max(created_at) AS last_used
+          coalesce(sum(duration_ms), 0) AS duration_ms, coalesce(sum(input_bytes), 0) AS input_bytes,
+          coalesce(sum(output_bytes), 0) AS output_bytes, max(created_at) AS last_used
         FROM (${seriesOfEvents}) GROUP BY 1, 2, 3, 4)
       GROUP BY 2, 3, 4)
     WHERE period >= (SELECT coalesce(pruned_before, '') FROM usage_state)

@@ -1,6 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { eventColumns, eventValue } from "../../domain/eventColumns.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { failingTo } from "./failingTo.ts"
@@ -16,17 +17,18 @@ export const makeUsageEvents = Effect.gen(function* () {
   const writes = onDemand(() => import("./eventBatches.ts").then((module) => module.makeEventBatches(sql)))
   const sums = onDemand(() => import("./sums.ts"))
 
-  const insertEvent = (use: ToolUse) => sql`
-    INSERT INTO tool_usage_events (
-      tool_name, session_id, project_hash, success, created_at, agent, tool_use_id, duration_ms, duration_is_estimated,
-      subagent, target, server_name, failure_kind, source)
-    SELECT
-      ${use.toolName}, ${use.sessionId}, ${use.projectHash}, ${use.success ? 1 : 0}, ${use.usedAt}, ${use.agent},
-      ${use.toolUseId}, ${use.durationMs}, ${use.durationIsEstimated ? 1 : 0}, ${use.subagent}, ${use.target},
-      ${use.serverName}, ${use.failureKind}, ${use.source}
-    FROM usage_state WHERE pruned_before IS NULL OR ${use.usedAt} >= pruned_before
+  const insertStatement = `
+    INSERT INTO tool_usage_events (${eventColumns.join(", ")})
+    SELECT ${eventColumns.map(() => "?").join(", ")}
+    FROM usage_state WHERE pruned_before IS NULL OR ? >= pruned_before
     ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING
     RETURNING id`
+
+  const insertEvent = (use: ToolUse) =>
+    sql.unsafe<{ readonly id: number }>(insertStatement, [
+      ...eventColumns.map((column) => eventValue(use, column)),
+      use.usedAt,
+    ])
 
   /** Who folds waits for its turn; if it does not get it, a later event's writer folds. */
   const foldSums = Effect.flatMap(sums, ({ foldSums }) => foldSums(sql)).pipe(
@@ -38,7 +40,7 @@ export const makeUsageEvents = Effect.gen(function* () {
     insert: (use) =>
       Effect.flatMap(insertEvent(use), ([inserted]) => {
         if (inserted === undefined) return Effect.succeed("known" as const)
-        const isTurn = Number(inserted.id) % FOLD_EVERY === 0
+        const isTurn = inserted.id % FOLD_EVERY === 0
         return isTurn ? Effect.as(foldSums, "inserted" as const) : Effect.succeed("inserted" as const)
       }).pipe(failingTo(`insert the event of a ${use.toolName} call`)),
 

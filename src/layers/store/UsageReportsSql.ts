@@ -259,6 +259,8 @@ export const makeUsageReports = Effect.gen(function* () {
           usage_count: calls,
           failures: sum(({ failures }) => failures),
           interruptions: sum(({ interruptions }) => interruptions),
+          input_bytes: sum(({ input_bytes }) => input_bytes),
+          output_bytes: sum(({ output_bytes }) => output_bytes),
           last_used: newest,
           previous_count:
             before === undefined ? null : before.reduce((total, { usage_count }) => total + usage_count, 0),

@@ -105,7 +105,7 @@ const endOf = (prefix: string) => `${prefix}~`
 /**
  * The selected calls added up: whole days, whole hours, the single calls of the hours in which the window begins and ends, and
  * those that the sums lack still. Each row has the columns of its series (with level `tool` only the tool's), `at` (when the
- * period began, or the call was), `uses`, `failures`, `interruptions`, `durations` and `last_used`. With `finest` "hour" nothing is
+ * period began, or the call was), `uses`, `failures`, `interruptions`, the bytes, `durations` and `last_used`. With `finest` "hour" nothing is
  * added up over more than an hour. The calls of a session are single.
  */
 export const callsInWindow = (
@@ -120,12 +120,13 @@ export const callsInWindow = (
     nullif(target, '') AS target, nullif(server_name, '') AS server_name`
   const sums = (period: "day" | "hour", range: ReadonlyArray<Statement.Fragment>) => sql`
     SELECT ${series}, ${period === "day" ? sql`day || ' 00:00:00'` : sql`hour || ':00:00'`} AS at,
-      uses, failures, interruptions, durations, last_used
+      uses, failures, interruptions, input_bytes, output_bytes, durations, last_used
     FROM usage_series CROSS JOIN ${sql(`usage_by_${period}`)} ON series_id = id AND ${sql.and([...range, sql`1`])}
     WHERE ${selectedSeries(sql, selection, level)}`
   const single = sql`
     SELECT tool_name, project_hash, agent, subagent, target, server_name, created_at AS at, 1 AS uses,
       ${sql.literal(isFailure)} AS failures, ${sql.literal(isInterruption)} AS interruptions,
+      coalesce(input_bytes, 0) AS input_bytes, coalesce(output_bytes, 0) AS output_bytes,
       iif(duration_ms IS NULL, '{}', json_object(CAST(${sql.literal(bucketOf)} AS TEXT), 1)) AS durations, created_at AS last_used`
   if (selection.session !== undefined) return sql`${single} FROM ${selectedCalls(sql, selection)}`
   const calls = (begin: string, end: string) => sql`

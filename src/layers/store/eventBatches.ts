@@ -5,6 +5,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
+import { eventColumns, eventValue } from "../../domain/eventColumns.ts"
 import { fromEpochMillis, type Timestamp, toEpochMillis } from "../../domain/Timestamp.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import type { UsageEvents } from "../../services/UsageEvents.ts"
@@ -21,26 +22,8 @@ export const makeEventBatches = (
 ): Pick<Context.Tag.Service<UsageEvents>, "insertAll" | "removeProvisional"> => {
   const insertRows = makeInsertRows<ToolUse>(sql, {
     into: "tool_usage_events",
-    columns: [
-      ...["tool_name", "session_id", "project_hash", "success", "created_at", "agent", "tool_use_id", "duration_ms"],
-      ...["duration_is_estimated", "subagent", "target", "server_name", "failure_kind", "source"],
-    ],
-    values: (use) => [
-      use.toolName,
-      use.sessionId,
-      use.projectHash,
-      use.success ? 1 : 0,
-      use.usedAt,
-      use.agent,
-      use.toolUseId,
-      use.durationMs,
-      use.durationIsEstimated ? 1 : 0,
-      use.subagent,
-      use.target,
-      use.serverName,
-      use.failureKind,
-      use.source,
-    ],
+    columns: eventColumns,
+    values: (use) => eventColumns.map((column) => eventValue(use, column)),
     onConflict: "ON CONFLICT (agent, tool_use_id) WHERE tool_use_id IS NOT NULL DO NOTHING",
   })
 

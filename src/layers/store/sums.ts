@@ -27,7 +27,7 @@ export const bucketOf =
 /** The middle of a bucket, in whole milliseconds: at most 10% from each duration in it. */
 export const middleOfBucket = (bucket: number): number => (bucket < 0 ? 0 : Math.round(1.2 ** (bucket + 0.5)))
 
-const counts = ["uses", "failures", "interruptions", "duration_ms"] as const
+const counts = ["uses", "failures", "interruptions", "duration_ms", "input_bytes", "output_bytes"] as const
 
 const summed = counts.map((count) => `sum(${count}) AS ${count}`).join(", ")
 
@@ -52,12 +52,13 @@ const foldEvents = (sql: SqlClient.SqlClient, range: Statement.Fragment) =>
       sql`
         CREATE TEMP TABLE IF NOT EXISTS folded (
           series_id INTEGER, tool_name TEXT, hour TEXT, bucket INTEGER,
-          uses INTEGER, failures INTEGER, interruptions INTEGER, duration_ms INTEGER, last_used TEXT)`,
+          uses INTEGER, failures INTEGER, interruptions INTEGER, duration_ms INTEGER, input_bytes INTEGER,
+          output_bytes INTEGER, last_used TEXT)`,
       sql`
         INSERT INTO folded
         SELECT s.id, s.tool_name, substr(e.created_at, 1, 13), ${sql.literal(bucketOf)}, count(*),
           count(*) FILTER (WHERE ${sql.literal(isFailure)}), count(*) FILTER (WHERE ${sql.literal(isInterruption)}),
-          coalesce(sum(duration_ms), 0), max(created_at)
+          coalesce(sum(duration_ms), 0), coalesce(sum(input_bytes), 0), coalesce(sum(output_bytes), 0), max(created_at)
         FROM tool_usage_events e CROSS JOIN usage_series s ON ${sql.literal(ofSeries)}
         WHERE ${range} GROUP BY 1, 3, 4`,
       sql`

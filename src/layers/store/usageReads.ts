@@ -6,13 +6,14 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { eventColumns } from "../../domain/eventColumns.ts"
 import { AllProjects, ProjectSelection } from "../../domain/Project.ts"
 import { DetailPruned } from "../../domain/StoreError.ts"
 import { fromEpochMillis } from "../../domain/Timestamp.ts"
 import { TimestampText } from "../../domain/TimestampText.ts"
 import { cutoff, lastSevenDays, type TimeWindow } from "../../domain/TimeWindow.ts"
-import { ToolUseSource } from "../../domain/ToolUse.ts"
-import { AgentActivity, ReportDimension, ToolUsageEvent, ToolUsageStats } from "../../domain/Usage.ts"
+import { ToolUsageEvent, ToolUseSource } from "../../domain/ToolUse.ts"
+import { AgentActivity, ReportDimension, ToolUsageStats } from "../../domain/Usage.ts"
 import type { UsageEvents } from "../../services/UsageEvents.ts"
 import {
   CallSelection,
@@ -35,11 +36,14 @@ export const makeUsageBy = (sql: SqlClient.SqlClient) =>
       usage_count: Schema.Number,
       failures: Schema.Number,
       interruptions: Schema.Number,
+      input_bytes: Schema.Number,
+      output_bytes: Schema.Number,
       last_used: TimestampText,
     }),
     execute: ({ dimension, selection }) => sql`
       SELECT ${keyIn(sql, dimension, "at")} AS key, sum(uses) AS usage_count, sum(failures) AS failures,
-        sum(interruptions) AS interruptions, max(last_used) AS last_used
+        sum(interruptions) AS interruptions, sum(input_bytes) AS input_bytes, sum(output_bytes) AS output_bytes,
+        max(last_used) AS last_used
       FROM (${callsInWindow(sql, selection, levelFor(dimension, selection))})
       GROUP BY 1 ORDER BY usage_count DESC, key`,
   })
@@ -172,8 +176,7 @@ export const makeUsageReads = (
     Request: Schema.typeSchema(Schema.Struct({ project: ProjectSelection, limit: Schema.Number })),
     Result: ToolUsageEvent,
     execute: ({ project, limit }) => sql`
-      SELECT id, tool_name, session_id, project_hash, success <> 0 AS success, created_at, agent, tool_use_id, duration_ms,
-        duration_is_estimated, subagent, target, server_name, failure_kind, source
+      SELECT id, ${sql.csv(eventColumns.map((column) => (column === "success" ? sql`success <> 0 AS success` : sql`${sql(column)}`)))}
       FROM ${project === AllProjects ? newestOfEach(limit) : selectedCalls(sql, { project })}
       ORDER BY created_at DESC, id DESC LIMIT ${limit}`,
   })

@@ -15,7 +15,15 @@ import { described } from "./command.ts"
 import { argument, json, project, since, utc } from "./options.ts"
 import { type Absence, gatherAbsence, renderAbsence } from "./render/evidence.ts"
 import { renderDetails } from "./render/text.ts"
-import { countsToJson, describeWindow, namedCounts, projectNames, renderUsage, rowToJson } from "./render/usage.ts"
+import {
+  countsToJson,
+  describeSizes,
+  describeWindow,
+  namedCounts,
+  projectNames,
+  renderUsage,
+  rowToJson,
+} from "./render/usage.ts"
 
 const name = argument("name", "The tool's name as the agent calls it.")
 
@@ -100,6 +108,7 @@ export const tool = Command.make("tool", { name, since, project, json, utc }, ({
             { label: "Tool", parts: [name] },
             { label: "Calls", parts: describeWindow(row, { window: since, scope }, view) },
             { label: "Active", parts: [`on ${counted(days, "day")} (UTC)`] },
+            { label: "Sizes", parts: describeSizes(row) },
             {
               label: "Projects",
               parts: scope.selection === AllProjects ? namedCounts(where.projects, projectNames(projects)) : [],

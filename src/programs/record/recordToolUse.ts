@@ -111,5 +111,7 @@ export const recordOrCreate = Effect.fn("recordOrCreate")(function* (
     serverName: defaults.serverName,
     failureKind: success ? null : "error",
     source: "library",
+    inputBytes: null,
+    outputBytes: null,
   })
 })

@@ -1,8 +1,9 @@
 import { type Options, stringify } from "csv-stringify/sync"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import { eventColumns } from "../../domain/eventColumns.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
-import { eventColumns, type TransferRecord, toEventRow } from "../../domain/StoreTransfer.ts"
+import { type TransferRecord, toEventRow } from "../../domain/StoreTransfer.ts"
 import { type ExportSelection, StoreTransfer } from "../../services/StoreTransfer.ts"
 import { LeftOut } from "./leftOut.ts"
 

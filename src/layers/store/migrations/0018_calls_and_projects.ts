@@ -11,6 +11,8 @@ const statements = [
   "ALTER TABLE tool_usage_events ADD COLUMN server_name TEXT",
   "ALTER TABLE tool_usage_events ADD COLUMN failure_kind TEXT",
   "ALTER TABLE tool_usage_events ADD COLUMN source TEXT",
+  "ALTER TABLE tool_usage_events ADD COLUMN input_bytes INTEGER",
+  "ALTER TABLE tool_usage_events ADD COLUMN output_bytes INTEGER",
   `CREATE UNIQUE INDEX idx_tool_usage_events_tool_use
    ON tool_usage_events(agent, tool_use_id) WHERE tool_use_id IS NOT NULL`,
   // What the aggregate counts beyond the events: uses without an event, pruned calls, and counts from another program.

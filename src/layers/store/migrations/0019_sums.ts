@@ -16,12 +16,14 @@ const statements = [
   `CREATE TABLE usage_by_day (
      series_id INTEGER NOT NULL, day TEXT NOT NULL,
      uses INTEGER NOT NULL, failures INTEGER NOT NULL, interruptions INTEGER NOT NULL,
-     duration_ms INTEGER NOT NULL, durations TEXT NOT NULL, last_used TEXT NOT NULL,
+     duration_ms INTEGER NOT NULL, input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
+     durations TEXT NOT NULL, last_used TEXT NOT NULL,
      PRIMARY KEY (series_id, day)) WITHOUT ROWID`,
   `CREATE TABLE usage_by_hour (
      day TEXT NOT NULL, series_id INTEGER NOT NULL, hour TEXT NOT NULL,
      uses INTEGER NOT NULL, failures INTEGER NOT NULL, interruptions INTEGER NOT NULL,
-     duration_ms INTEGER NOT NULL, durations TEXT NOT NULL, last_used TEXT NOT NULL,
+     duration_ms INTEGER NOT NULL, input_bytes INTEGER NOT NULL, output_bytes INTEGER NOT NULL,
+     durations TEXT NOT NULL, last_used TEXT NOT NULL,
      PRIMARY KEY (day, series_id, hour)) WITHOUT ROWID`,
   `CREATE TABLE usage_by_session (
      session_id TEXT NOT NULL, series_id INTEGER NOT NULL,

@@ -35,6 +35,8 @@ export const renderUsage = (rows: ReadonlyArray<ReportRow>, options: UsageTableO
     value,
     dispensable,
   })
+  const rank = ({ is_approximate }: ReportRow, millis: number | null) =>
+    millis !== null && is_approximate ? `~${duration(millis, glyphs)}` : duration(millis, glyphs)
   const columns: ReadonlyArray<Column<ReportRow>> = [
     { title: options.title, atLeast: 12, value: (row) => options.nameOf?.(row.key) ?? row.key },
     number("CALLS", (row) => String(row.usage_count)),
@@ -47,8 +49,8 @@ export const renderUsage = (rows: ReadonlyArray<ReportRow>, options: UsageTableO
       ...number("FAIL", (row) => percent(row.failures, row.usage_count)),
       paint: (text, row) => (row.failures > 0 ? colors.red(text) : colors.dim(text)),
     },
-    number("MEDIAN", (row) => duration(row.median_ms, glyphs), 2),
-    number("P95", (row) => duration(row.p95_ms, glyphs), 4),
+    number("MEDIAN", (row) => rank(row, row.median_ms), 2),
+    number("P95", (row) => rank(row, row.p95_ms), 4),
     ...(options.withoutSessions ? [] : [number("SESS", (row) => String(row.sessions), 1)]),
     {
       title: "TREND",
@@ -104,6 +106,22 @@ export const namedCounts = (
 export const describePruned = (before: string): string =>
   `Calls before ${before} are pruned; \`tooltrail trend\` still shows their daily sums.`
 
+const BYTES_PER_TOKEN = 4
+
+/** `12 kB in`, `3.4 MB out`, `about 850k tokens`: the sizes of inputs and outputs; nothing if none is known. */
+export const describeSizes = ({ input_bytes, output_bytes }: ReportRow): ReadonlyArray<string> => {
+  const inUnits = (count: number, units: ReadonlyArray<string>) => {
+    const place = Math.min(units.length - 1, count < 1 ? 0 : Math.floor(Math.log10(count) / 3))
+    const scaled = count / 1000 ** place
+    return `${place === 0 || scaled >= 100 ? Math.round(scaled) : Number(scaled.toPrecision(2))}${units[place]}`
+  }
+  const bytes = (count: number) => inUnits(count, [" bytes", " kB", " MB", " GB"])
+  const tokens = (input_bytes + output_bytes) / BYTES_PER_TOKEN
+  return tokens === 0
+    ? []
+    : [`${bytes(input_bytes)} in`, `${bytes(output_bytes)} out`, `about ${inUnits(tokens, ["", "k", "M", "G"])} tokens`]
+}
+
 /** An empty answer, with what to try next. */
 export const renderNone = (what: string, hint: string, view: View): string =>
   `${paragraph(what, view)}\n${paragraph(hint, view)}`
@@ -154,6 +172,9 @@ export const rowToJson = (dimension: ReportDimension, row: ReportRow, projects: 
   sessions: row.sessions,
   median_ms: row.median_ms,
   p95_ms: row.p95_ms,
+  is_approximate: row.is_approximate,
+  input_bytes: row.input_bytes,
+  output_bytes: row.output_bytes,
   previous_count: row.previous_count,
   trend: row.trend,
 })
