@@ -165,14 +165,8 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
   it.each([
     ["top"],
     ["top", "--json"],
-    ["tool", "Bash"],
-    ["session"],
-    ["tools"],
-    ["log"],
-    ["backup"],
     ["restore", "x.db"],
     ["serve", "--port", "0"],
-    ["unused"],
     ["export"],
     ["import", exported],
   ])("%s says what is missing and what mends it, in a line", async (...args) => {

@@ -104,6 +104,13 @@ const assertOnlyAdded = (original: string, registered: string): void => {
   assert.notMatch(registered, original.includes("\r\n") ? /[^\r]\n/ : /\r/)
 }
 
+/** Texts that are kept byte for byte, whatever a rewrite would make of them. */
+const oddTexts: ReadonlyArray<string> = [
+  '{"hooks":{"Stop":[]},"é":"ü"}',
+  '{ "future": {"x":[1,\n2,  3]},\n\n\n     "hooks" : { }   ,\n  "z":null}\n\n',
+  '{\n  "hooks": {\n    "PostToolUse": [],\n    "SessionStart": []\n  }\n}\n',
+]
+
 /** Install, edit, uninstall; perhaps with another install, or the loss of the backup, on the way. */
 const afterUninstall = (original: string, edit: Edit, between: Between) =>
   Effect.gen(function* () {
@@ -127,6 +134,13 @@ const afterUninstall = (original: string, edit: Edit, between: Between) =>
 
 describe("a settings file that was edited after the install", () => {
   const runs = { fastCheck: { numRuns: 100 } }
+
+  it.effect.each(oddTexts)("is after the uninstall, byte for byte, what it was: %j", (text) =>
+    Effect.map(
+      afterUninstall(text, (same) => same, "nothing"),
+      (after) => assert.strictEqual(after, text),
+    ),
+  )
 
   it.effect.prop(
     "is after the uninstall, byte for byte, as if only that edit had been made",

@@ -73,7 +73,7 @@ describe("the queries", () => {
             )
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     ))
 
   it("know the tools in scope and the newest session as a fold of the calls does", () =>
@@ -135,7 +135,7 @@ describe("the queries", () => {
             assert.strictEqual(Option.getOrUndefined(yield* events.getNewestSession), newest?.sessionId ?? undefined)
           }).pipe(Effect.provide(StoreMemory), Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ))
 
   it.effect("read rows that another program stored with values of its own", () =>
@@ -222,7 +222,7 @@ describe("the queries", () => {
             )
           }).pipe(Effect.provide(StoreMemory), Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ))
 
   it.effect("the newest session is found behind any number of calls without one", () =>

@@ -229,7 +229,7 @@ describe("the reports", () => {
             }
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 100 },
+      { numRuns: 40 },
     ))
 
   it("tell a session from its first call to its last, on any calls", () =>
@@ -268,7 +268,7 @@ describe("the reports", () => {
             } as never)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ))
 
   it("know the first call that is recorded, on any calls", () =>

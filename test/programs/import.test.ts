@@ -1,19 +1,18 @@
 import { execFileSync, spawn } from "node:child_process"
-import {
-  chmodSync,
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  statSync,
-  writeFileSync,
-} from "node:fs"
+import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, openSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
-import { cliProgram, ending, hookPayload, lines, runCli, runHook, temporaryFolder } from "../support/processes.ts"
+import {
+  cliProgram,
+  type Ended,
+  ending,
+  hookPayload,
+  lines,
+  runCli,
+  runHook,
+  temporaryFolder,
+} from "../support/processes.ts"
 import { totals } from "../support/store.ts"
 import { finishedCall, realTranscripts, writeLines } from "../support/transcripts.ts"
 
@@ -57,8 +56,25 @@ const committedCalls = (path: string, readonly = true): number => {
   }
 }
 
-const until = async (isTrue: () => boolean) => {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5))
+/** Starts an import, and ends it by a signal once so many calls are stored, if it has not ended by itself. */
+const importUntil = async (home: string, history: string, stored: number, signal: NodeJS.Signals) => {
+  const { child, ended } = startImport(home, history)
+  let isRunning = true
+  void ended.finally(() => {
+    isRunning = false
+  })
+  const database = join(home, "tooltrail.db")
+  while (isRunning && committedCalls(database) < stored) await new Promise((resolve) => setTimeout(resolve, 5))
+  child.kill(signal)
+  return { ...(await ended), before: committedCalls(database, false) }
+}
+
+/** That an import says what it recorded, or that it was interrupted; a signal that comes before its code is there just ends it. */
+const assertSaid = ({ code, signal, stdout, stderr }: Ended) => {
+  if (signal !== null) return
+  if (code === 0) return assert.property(JSON.parse(stdout), "recorded")
+  assert.deepStrictEqual([code, stdout], [130, ""])
+  assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import goes on where this one stopped"])
 }
 
 describe("tooltrail import", () => {
@@ -194,92 +210,43 @@ describe("tooltrail import", () => {
     assert.notInclude(onTerminal("dumb"), `\u001b[K${warning}`)
   })
 
-  it.each([
-    ["a new store", false],
-    ["a store in use", true],
-  ])("goes on where it was killed, in %s", async (_, isInUse) => {
-    const home = newHome()
-    const history = writeHistory(40_000, 20)
-    if (isInUse) await runHook(home, hookPayload("hooked"))
-    const database = join(home, "tooltrail.db")
-    const { child, ended } = startImport(home, history)
-    await until(() => committedCalls(database) > 1000)
-    child.kill("SIGKILL")
-    assert.strictEqual((await ended).signal, "SIGKILL")
-    const before = committedCalls(database, false)
-    const { stdout } = await runCli(home, ["import", history, "--json"])
-    const summary = JSON.parse(stdout) as Record<string, number>
-    const all = 40_000 + (isInUse ? 1 : 0)
-    assert.isBelow(before, all)
-    assert.strictEqual(summary.recorded, all - before)
-    assert.isBelow(summary.lines ?? 0, 80_000)
-    assert.deepStrictEqual(totals(home), { events: all, successes: all, aggregate: all })
-  })
-
-  it("ends at once when it is interrupted, and keeps what it has stored", async () => {
-    const home = newHome()
-    await runHook(home, hookPayload("hooked"))
-    const history = writeHistory(40_000, 20)
-    const { child, ended } = startImport(home, history)
-    await until(() => committedCalls(join(home, "tooltrail.db")) > 1000)
-    child.kill("SIGINT")
-    const { code, stdout, stderr } = await ended
-    assert.deepStrictEqual([code, stdout], [130, ""])
-    assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import goes on where this one stopped"])
-    const { events, aggregate } = totals(home)
-    assert.strictEqual(events, aggregate)
-    assert.isBelow(events, 40_001)
-    const { stdout: summary } = await runCli(home, ["import", history])
-    assert.match(summary, /^Recorded \d+ calls from 20 transcripts in .* \(\d+ of them read before, /)
-    assert.strictEqual(totals(home).events, 40_001)
-  })
+  // Where a signal meets the import is luck: each test holds wherever that is. `npm run soak` does it often.
+  it.each(["SIGKILL", "SIGINT"] as const)(
+    "goes on where it was ended by %s, and keeps what it has stored",
+    async (end) => {
+      const home = newHome()
+      await runHook(home, hookPayload("hooked"))
+      const all = 20_001
+      const history = writeHistory(all - 1, 20)
+      const { before, ...ended } = await importUntil(home, history, 1000, end)
+      const { stdout } = await runCli(home, ["import", history, "--json"])
+      assert.deepInclude(JSON.parse(stdout), { recorded: all - before })
+      assert.deepStrictEqual(totals(home), { events: all, successes: all, aggregate: all })
+      if (end === "SIGINT") assertSaid(ended)
+    },
+  )
 
   it("says what it did, or that it was interrupted, however late an interrupt comes", async () => {
-    const history = writeHistory(10_000, 10)
-    for (const stored of [0, 1, 5000, 9000, 9999]) {
-      const home = newHome()
-      const { child, ended } = startImport(home, history)
-      let isRunning = true
-      void ended.then(() => {
-        isRunning = false
-      })
-      await until(() => !isRunning || committedCalls(join(home, "tooltrail.db")) >= stored)
-      child.kill("SIGINT")
-      const { code, signal, stdout, stderr } = await ended
-      const { events, aggregate } = existsSync(join(home, "tooltrail.db")) ? totals(home) : { events: 0, aggregate: 0 }
-      assert.strictEqual(events, aggregate)
-      if (code === 0) {
-        assert.include(JSON.parse(stdout), { recorded: 10_000 })
-        assert.strictEqual(events, 10_000)
-      } else if (signal === null) {
-        assert.strictEqual(code, 130)
-        assert.deepStrictEqual(lines(stderr), [
-          "tooltrail: interrupted; the next import goes on where this one stopped",
-        ])
-      }
-    }
+    const history = writeHistory(5000, 10)
+    for (const stored of [0, 1, 4999]) assertSaid(await importUntil(newHome(), history, stored, "SIGINT"))
   })
 
   it("leaves hooks their turn", async () => {
     const home = newHome()
     await runHook(home, hookPayload("first"))
-    const { ended } = startImport(home, writeHistory(40_000, 20))
-    const hooked = ["first"]
+    const { ended } = startImport(home, writeHistory(20_000, 20))
+    let hooked = 1
     let isRunning = true
-    const done = ended.then((result) => {
+    const done = ended.finally(() => {
       isRunning = false
-      return result
     })
     while (isRunning) {
-      const id = `hook_${hooked.length}`
-      assert.strictEqual((await runHook(home, hookPayload(id))).stderr, "")
-      hooked.push(id)
+      const { code, stdout } = await runHook(home, hookPayload(`hook_${hooked++}`))
+      assert.deepStrictEqual([code, stdout], [0, ""])
     }
     assert.strictEqual((await done).code, 0)
-    assert.isAbove(hooked.length, 3)
-    assert.strictEqual(totals(home).events, 40_000 + hooked.length)
-    assert.isEmpty(
-      existsSync(join(home, "spool")) ? readdirSync(join(home, "spool")).filter((name) => name.endsWith(".json")) : [],
-    )
+    // On a slow machine some may wait in the spool.
+    await runCli(home, ["top"])
+    assert.strictEqual(totals(home).events, 20_000 + hooked)
   })
 })

@@ -123,13 +123,7 @@ const withOtherHooks = { hooks: { PostToolUse: [bash], Stop: [others], PreToolUs
 const settingsFiles: ReadonlyArray<[string, string | Buffer | undefined]> = [
   ["absent", undefined],
   ["empty", ""],
-  ["with CRLF", `${pretty(withOtherHooks).replaceAll("\n", "\r\n")}\r\n`],
-  ["with empty places for hooks", `${pretty({ hooks: { PostToolUse: [], SessionStart: [] } })}\n`],
-  ["with a byte order mark, all on one line", `\uFEFF{"hooks":{"Stop":[]},"é":"ü"}`],
-  [
-    "with unknown keys and odd formatting",
-    '{ "future": {"x":[1,\n2,  3]},\n\n\n     "hooks" : { }   ,\n  "z":null}\n\n',
-  ],
+  ["with a byte order mark and CRLF", `\uFEFF${pretty(withOtherHooks).replaceAll("\n", "\r\n")}\r\n`],
   [
     "with comments",
     '// mine\n{\n  "model": "opus", // the best\n  /* none yet */\n  "hooks": {} // here\n  // the end\n}\n// bye\n',
@@ -232,15 +226,24 @@ describe("settings files", () => {
   ])("one that is %s is not changed, and one line says why", async (_, content, expected) => {
     const { home, settings, run } = person(content)
     const before = snapshot(home)
-    for (const command of ["install", "install --dry-run", "uninstall"]) {
+    const { code, stderr } = await run("install")
+    assert.deepStrictEqual([code, lines(stderr).length], [1, 1], stderr)
+    assert.include(stderr, `${settings} was not changed: ${expected}`)
+    assert.deepStrictEqual(snapshot(home), before)
+  })
+
+  it("one that is no JSON is said by a preview, an uninstall and the status too", async () => {
+    const { home, settings, run } = person("{")
+    const before = snapshot(home)
+    for (const command of ["install --dry-run", "uninstall"]) {
       const { code, stderr } = await run(command)
       assert.deepStrictEqual([code, lines(stderr).length], [1, 1], stderr)
-      assert.include(stderr, `${settings} was not changed: ${expected}`)
+      assert.include(stderr, `${settings} was not changed: it is not JSON`)
     }
     assert.deepStrictEqual(snapshot(home), before)
     const status = await run("status")
     assert.strictEqual(status.code, 0)
-    assert.include(status.stdout, expected)
+    assert.include(status.stdout, "it is not JSON")
   })
 
   it("entries of an older tooltrail and duplicates are replaced; others and their comments stay", async () => {
@@ -487,19 +490,20 @@ describe("the version of Claude Code", () => {
     return { ...someone, env: { PATH: `${folder}:${PATH}` } }
   }
 
-  it.concurrent.each(["2.1.138 (Claude Code)", "1.0.999", "2.0.200"])(
-    "%s is refused: it ignores args",
-    async (version) => {
-      const { settings, tooltrail, run, env } = withClaude(`echo "${version}"`)
-      for (const command of ["install", "install --mode http", "install --dry-run"]) {
-        const { code, stdout, stderr } = await run(command, { env })
-        assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
-        assert.match(stderr, /Claude Code [\d.]+ is too old: tooltrail needs 2\.1\.139 or later/)
-      }
-      assert.strictEqual(readFileSync(settings, "utf8"), "{}")
-      assert.isFalse(existsSync(tooltrail))
-    },
-  )
+  it.concurrent.each([
+    ["2.1.138 (Claude Code)", ["install", "install --mode http", "install --dry-run"]],
+    ["1.0.999", ["install"]],
+    ["2.0.200", ["install"]],
+  ] as const)("%s is refused: it ignores args", async (version, commands) => {
+    const { settings, tooltrail, run, env } = withClaude(`echo "${version}"`)
+    for (const command of commands) {
+      const { code, stdout, stderr } = await run(command, { env })
+      assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
+      assert.match(stderr, /Claude Code [\d.]+ is too old: tooltrail needs 2\.1\.139 or later/)
+    }
+    assert.strictEqual(readFileSync(settings, "utf8"), "{}")
+    assert.isFalse(existsSync(tooltrail))
+  })
 
   it.concurrent.each([
     'echo "2.1.139 (Claude Code)"',

@@ -91,7 +91,7 @@ describe("calls whose agent gave no id", () => {
           }
         }).pipe(Effect.provide(StoreMemory), Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 

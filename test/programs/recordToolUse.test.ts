@@ -189,7 +189,7 @@ describe("recordToolUse", () => {
           expected as never,
         )
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     ))
 })
 

@@ -71,7 +71,7 @@ describe("recordToolUses", () => {
           assert.deepStrictEqual(timeless(bulk?.stored.registry), timeless(single?.stored.registry))
         }).pipe(Effect.runPromise),
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 

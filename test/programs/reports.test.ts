@@ -154,14 +154,7 @@ describe("the reports on many calls", () => {
   const home = join(temporaryFolder(), "home")
   const commands = [
     ["top", "--all-projects"],
-    ...["tool", "target", "server", "type", "agent", "project", "subagent", "day"].map((by) => [
-      "top",
-      "--all-projects",
-      "--since",
-      "30d",
-      "--by",
-      by,
-    ]),
+    ...["tool", "server", "day"].map((by) => ["top", "--all-projects", "--since", "30d", "--by", by]),
     ["tool", longName, "--all-projects"],
     ["session", "session-3"],
     ["unused", "--all-projects", "--since", "20d"],
