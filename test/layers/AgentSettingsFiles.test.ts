@@ -133,7 +133,7 @@ const afterUninstall = (original: string, edit: Edit, between: Between) =>
   })
 
 describe("a settings file that was edited after the install", () => {
-  const runs = { fastCheck: { numRuns: 100 } }
+  const runs = { fastCheck: { numRuns: 50 } }
 
   it.effect.each(oddTexts)("is after the uninstall, byte for byte, what it was: %j", (text) =>
     Effect.map(

@@ -102,7 +102,7 @@ describe("an edit of a JSON text", () => {
         assert.deepStrictEqual(findHandlers(back, undefined), [])
         assert.deepStrictEqual(back.a, plain(value).a)
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 })

@@ -229,7 +229,7 @@ describe("the reports", () => {
             }
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ))
 
   it("tell a session from its first call to its last, on any calls", () =>
@@ -268,7 +268,7 @@ describe("the reports", () => {
             } as never)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 30 },
+      { numRuns: 20 },
     ))
 
   it("know the first call that is recorded, on any calls", () =>
@@ -286,7 +286,7 @@ describe("the reports", () => {
           }
         }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     ))
 
   it.effect("compare a window with the one before only where that is recorded from its beginning", () =>

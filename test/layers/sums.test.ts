@@ -147,7 +147,7 @@ describe("the sums", () => {
             yield* assertSameAnswers(project, window)
           }).pipe(Effect.provide(StoreMemory), Effect.provide(TestContext), Effect.runPromise),
       ),
-      { numRuns: 30, seed: 20_261_123 },
+      { numRuns: 20, seed: 20_261_123 },
     ))
 
   it.effect("answer as the events do at whichever time of a day a window begins", () =>

@@ -21,7 +21,7 @@ import { toolUse } from "../support/toolUses.ts"
 const month = { amount: 30, unit: "days" } as const
 
 /** A store of calls as the benchmark has them, so many in each 30 days that a month's durations are told from buckets. */
-const EVENTS = 200_000
+const EVENTS = 160_000
 
 /** From the last calls of a day and an hour that windows cut: 1/720 of a month each. */
 const FEW_EVENTS = EVENTS / 100

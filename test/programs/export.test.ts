@@ -116,7 +116,7 @@ describe("an export", () => {
             ),
           ),
         ),
-        { numRuns: 25 },
+        { numRuns: 15 },
       ),
     ),
   )
@@ -294,7 +294,7 @@ describe("importing exports", () => {
             ),
           ),
         ),
-        { numRuns: 25 },
+        { numRuns: 15 },
       ),
     ),
   )

@@ -130,7 +130,7 @@ const settingsFiles: ReadonlyArray<[string, string | Buffer | undefined]> = [
   ],
   [
     "very large",
-    `${pretty({ permissions: { allow: Array.from({ length: 40_000 }, (_, n) => `Bash(run ${n} ${"x".repeat(60)})`) } })}\n`,
+    `${pretty({ permissions: { allow: Array.from({ length: 8000 }, (_, n) => `Bash(run ${n} ${"x".repeat(60)})`) } })}\n`,
   ],
 ]
 

@@ -40,7 +40,7 @@ const fullHome = async (): Promise<string> => {
   await runCli(home, ["install", "--mode", "http"], { env: { HOME: temporaryFolder() } })
   const writer = new Database(join(home, "tooltrail.db"))
   writer.exec("BEGIN IMMEDIATE")
-  for (const id of ["b", "c", "d"]) await runHook(home, hookPayload(id))
+  await Promise.all(["b", "c", "d"].map((id) => runHook(home, hookPayload(id))))
   writer.exec("COMMIT")
   writer.close()
   const [unread = "", draft = ""] = readdirSync(join(home, "spool")).sort()
