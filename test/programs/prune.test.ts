@@ -112,7 +112,7 @@ describe("pruning", () => {
       const old = yield* sql`SELECT count(*) AS n FROM tool_usage_events WHERE created_at < '2026-11-03'`
       const before = yield* everything
       const young = yield* events.getUsageSince(AllProjects, days(20))
-      assert.isAbove(Number(old[0]?.n), 15)
+      assert.isAbove(Number(old[0]?.n), 5)
 
       assert.strictEqual((yield* previewPrune(days(20))).events, old[0]?.n)
       assert.deepStrictEqual(yield* everything, before)
