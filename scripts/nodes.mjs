@@ -1,6 +1,6 @@
 // Installs, builds, tests and demonstrates a copy of this checkout on each Node that is supported, or on those named as arguments.
 import { spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 
@@ -38,6 +38,8 @@ const steps = [["ci"], ["test"], ["run", "demo"]]
 const tryOn = (major) => {
   const node = nodeOf(major)
   const copy = mkdtempSync(join(tmpdir(), `tooltrail-node-${major}-`))
+  // Some tests start the programs as another user.
+  chmodSync(copy, 0o755)
   const log = join(cache, `${major}.log`)
   const output = openSync(log, "w")
   const env = { ...process.env, PATH: join(node, "bin") + delimiter + process.env.PATH, npm_config_nodedir: node }

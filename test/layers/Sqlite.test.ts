@@ -232,7 +232,8 @@ describe("SqliteLive", () => {
     chmodSync(folder, 0o700)
     return Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(SqlClient.SqlClient, live(join(folder, "file"))))
-      assert.include(error.message, "not a directory")
+      // Node 24 finds it later than Node 20 does.
+      assert.match(error.message, /not a directory|file already exists/)
     })
   })
 })
