@@ -37,11 +37,6 @@ export class StoreUpkeep extends Context.Tag("tooltrail/services/StoreUpkeep")<
      * Their sums by day and their part of the aggregate stay. Returns how many rows it took. `beginPrune` goes first.
      */
     readonly pruneStep: (day: string, limit: number) => Effect.Effect<number, PersistenceError>
-
-    /** What the store's file has no use for. A file that an older program made cannot give it back until it is rewritten. */
-    readonly unusedSpace: Effect.Effect<{ readonly bytes: number; readonly canBeGivenBack: boolean }, PersistenceError>
-    /** Writes the file again without unused space, so that it can give space back from then on. Nobody else can write meanwhile. */
-    readonly rewrite: Effect.Effect<void, PersistenceError>
     /** Gives at most `pages` unused pages back to the system. Returns how many it gave. */
     readonly giveBackStep: (pages: number) => Effect.Effect<number, PersistenceError>
   }

@@ -64,7 +64,6 @@ const stepsOf = (rows: number, rowMillis: (step: number) => number) => {
     })
   const Stepping = Layer.mock(StoreUpkeep, {
     countBefore: () => Effect.succeed(rows),
-    unusedSpace: Effect.succeed({ bytes: 0, canBeGivenBack: true }),
     beginPrune: () => Effect.void,
     pruneStep: (_, events) => takeAway(events),
     giveBackStep: () => Effect.succeed(0),

@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process"
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import {
   CERTIFICATES_VARIABLE,
   type HookCommand,
@@ -10,7 +9,6 @@ import {
   LAUNCHER,
 } from "../../domain/agents/claudeCodeSettings.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import { HookCost } from "../../services/HookCost.ts"
 import { environmentVariable } from "../files/HomeLive.ts"
 
 /** Where package managers link the Node that they keep up to date. */
@@ -65,7 +63,6 @@ export const hookCommand = (program: string): Effect.Effect<HookCommand, Persist
 
 const PAIRS = 5
 const LONGEST_RUN_MILLIS = 20_000
-const SLOW_NODE_MILLIS = 120
 const IGNORED_PAYLOAD = JSON.stringify({ hook_event_name: "Doctor" })
 
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
@@ -93,38 +90,35 @@ const run = ({ command, args }: HookCommand) =>
     return Effect.fail(new HookNotRunnable({ program: [command, ...args].join(" "), reason }))
   })
 
-/** Runs a registered command as a process, in this process's environment. */
-export const HookCostLive: Layer.Layer<HookCost> = Layer.succeed(HookCost, {
-  measure: Effect.fn("HookCost.measure")(function* (hook) {
-    const pairs = yield* Effect.replicateEffect(Effect.all({ hook: run(hook), node: run(nodeAlone(hook)) }), PAIRS)
-    const nodeMillis = median(pairs.map(({ node }) => node))
-    const certificates = yield* environmentVariable(CERTIFICATES_VARIABLE)
-    const startsWithout = hook.command.endsWith(LAUNCHER) || hook.args.includes(CERTIFICATES_VARIABLE)
-    const readsCertificates = certificates !== undefined && isNode20 && !startsWithout
-    const causes: ReadonlyArray<readonly [applies: boolean, cause: string]> = [
-      [
-        readsCertificates,
-        `${CERTIFICATES_VARIABLE} costs Node 20 about 40 ms a start; \`tooltrail install\` registers a start without it`,
-      ],
-      [
-        (yield* environmentVariable("NODE_OPTIONS")) !== undefined,
-        "NODE_OPTIONS is set, and Node applies it at every start",
-      ],
-      [
-        (yield* environmentVariable("NODE_V8_COVERAGE")) !== undefined,
-        "NODE_V8_COVERAGE makes every process write a report",
-      ],
-      [
-        nodeMillis > SLOW_NODE_MILLIS && !readsCertificates,
-        "Node itself starts slowly here: a busy machine, a slow disk, or an antivirus program",
-      ],
-    ]
-    return {
-      hookMillis: median(pairs.map(({ hook }) => hook)),
-      nodeMillis,
-      causes: causes.flatMap(([applies, cause]) => (applies ? [cause] : [])),
-    }
-  }),
+/** How long the hook runs here, compared with Node alone; medians in milliseconds. */
+export interface MeasuredCost {
+  readonly hookMillis: number
+  readonly nodeMillis: number
+  /** Visible reasons why it is slow, in words. */
+  readonly causes: ReadonlyArray<string>
+}
+
+/** Times a registered command as a process in this process's environment, on a payload that it ignores. */
+export const measureHook = Effect.fn("measureHook")(function* (
+  hook: HookCommand,
+): Effect.fn.Return<MeasuredCost, HookNotRunnable> {
+  const pairs = yield* Effect.replicateEffect(Effect.all({ hook: run(hook), node: run(nodeAlone(hook)) }), PAIRS)
+  const startsWithout = hook.command.endsWith(LAUNCHER)
+  const readsCertificates = isNode20 && !startsWithout && (yield* environmentVariable(CERTIFICATES_VARIABLE))
+  return {
+    hookMillis: median(pairs.map(({ hook }) => hook)),
+    nodeMillis: median(pairs.map(({ node }) => node)),
+    causes: [
+      ...(readsCertificates
+        ? [
+            `${CERTIFICATES_VARIABLE} costs Node 20 about 40 ms a start; \`tooltrail install\` registers a start without it`,
+          ]
+        : []),
+      ...((yield* environmentVariable("NODE_OPTIONS"))
+        ? ["NODE_OPTIONS is set, and Node applies it at every start"]
+        : []),
+    ],
+  }
 })
 
 const SERVER_PATIENCE_MILLIS = 1000

@@ -139,10 +139,8 @@ export const makeStoreUpkeep = Effect.gen(function* () {
 
   const unusedPages = SqlSchema.single({
     Request: Schema.Void,
-    Result: Schema.Struct({ pages: Schema.Number, bytes: Schema.Number, auto_vacuum: Schema.Number }),
-    execute: () => sql`
-      SELECT freelist_count AS pages, freelist_count * page_size AS bytes, auto_vacuum
-      FROM pragma_freelist_count, pragma_page_size, pragma_auto_vacuum`,
+    Result: Schema.Struct({ pages: Schema.Number }),
+    execute: () => sql`SELECT freelist_count AS pages FROM pragma_freelist_count`,
   })
 
   return StoreUpkeep.of({
@@ -178,18 +176,6 @@ export const makeStoreUpkeep = Effect.gen(function* () {
         Effect.flatMap(pruneEvents(day, limit), (pruned) => (pruned > 0 ? Effect.succeed(pruned) : pruneSums(limit))),
       failingTo("prune old events"),
     ),
-
-    unusedSpace: unusedPages(undefined).pipe(
-      Effect.map(({ bytes, auto_vacuum }) => ({ bytes, canBeGivenBack: auto_vacuum !== 0 })),
-      failingTo("look for unused space"),
-      Effect.withSpan("StoreUpkeep.unusedSpace"),
-    ),
-
-    rewrite: Effect.gen(function* () {
-      yield* sql`PRAGMA auto_vacuum = INCREMENTAL`
-      yield* sql`VACUUM`
-      yield* sql`PRAGMA wal_checkpoint(TRUNCATE)`
-    }).pipe(failingTo("rewrite the store"), Effect.withSpan("StoreUpkeep.rewrite")),
 
     giveBackStep: Effect.fn("StoreUpkeep.giveBackStep")(function* (pages) {
       const before = (yield* unusedPages(undefined)).pages

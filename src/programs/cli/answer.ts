@@ -101,7 +101,7 @@ export const answer = <Answer>(
         : Console.log(nothingRecorded(missing)),
     ),
     Effect.catchTag("PersistenceError", (error) =>
-      Effect.flip(explainDamage(error)).pipe(Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive))),
+      Effect.provide(explainDamage(error), Layer.provideMerge(StoreFileSqlite, HomeLive)),
     ),
   )
 

@@ -21,7 +21,7 @@ export const backup = Command.make("backup", { path }, ({ path }) =>
     const store = yield* StoreFile
     yield* Console.log(`Backed up to ${printable(yield* store.backup(path))}`)
   }).pipe(
-    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.catchTag("PersistenceError", explainDamage),
     Effect.catchTag("StoreMissing", (cause) =>
       Effect.fail(new PersistenceError({ operation: "back up", reason: "unavailable", cause })),
     ),

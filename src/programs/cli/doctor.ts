@@ -6,13 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { printable } from "../../domain/text.ts"
 import { AgentSettingsFiles } from "../../layers/agents/ClaudeCodeSettings.ts"
-import { HookCostLive, hookCommand } from "../../layers/agents/hookCommand.ts"
+import { hookCommand, measureHook } from "../../layers/agents/hookCommand.ts"
 import { HomeFilesLive } from "../../layers/files/HomeFilesLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { SpoolFiles } from "../../layers/files/SpoolFiles.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
-import type { Check } from "../upkeep/check.ts"
 import { type DoctorOptions, examine, repair } from "../upkeep/doctor.ts"
+import type { Check } from "../upkeep/registrations.ts"
 import { PresentStoreOnly } from "./answer.ts"
 import { described, version } from "./command.ts"
 import { json } from "./options.ts"
@@ -24,6 +24,7 @@ export const thisProgram = (): string => process.argv[1] ?? ""
 export const doctorOptions: DoctorOptions = {
   version,
   hook: Effect.suspend(() => hookCommand(thisProgram())),
+  measure: measureHook,
   store: PresentStoreOnly,
 }
 
@@ -66,5 +67,5 @@ export const doctor = Command.make("doctor", { json, mend }, ({ json, mend }) =>
     const problems = checks.filter(({ status }) => status === "problem").length
     yield* Console.log(json ? JSON.stringify({ ok: problems === 0, checks }) : renderChecks(checks, yield* outputStyle))
     if (problems > 0) return yield* new NeedsAttention({ problems })
-  }).pipe(Effect.provide(Layer.merge(Surroundings, HookCostLive))),
+  }).pipe(Effect.provide(Surroundings)),
 ).pipe(described("Checks that tooltrail works, and says what is wrong.", "tooltrail doctor --repair"))

@@ -79,7 +79,7 @@ export const exportCommand = Command.make(
         Effect.fail(new PersistenceError({ operation: "export", reason: "unavailable", cause })),
       ),
       Effect.catchTag("PersistenceError", (error) =>
-        Effect.flip(explainDamage(error)).pipe(Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive))),
+        Effect.provide(explainDamage(error), Layer.provideMerge(StoreFileSqlite, HomeLive)),
       ),
       // Nobody collects the spans, and a span costs more than writing a row.
       Effect.withTracerEnabled(false),

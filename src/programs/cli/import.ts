@@ -158,7 +158,7 @@ const takeTranscripts = (paths: ReadonlyArray<string>, asJson: boolean) =>
     yield* Effect.forEach(others, (other) => Effect.logError(other.message), { discard: true })
     if (first !== undefined) return yield* first
   }).pipe(
-    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.catchTag("PersistenceError", explainDamage),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
   )
 
@@ -167,7 +167,7 @@ const withStore = <A, R>(effect: Effect.Effect<A, PersistenceError, R | Importin
   effect.pipe(
     Effect.provide(Layer.provideMerge(StoreTransferSql, RecordingStore)),
     Effect.catchTag("StoreMissing", Effect.die),
-    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.catchTag("PersistenceError", explainDamage),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
     // Nobody collects the spans, and a row costs less than its own.
     Effect.withTracerEnabled(false),

@@ -8,9 +8,6 @@ import { ageAtLeast, json } from "./options.ts"
 
 const PAGE_KIB = 4
 
-const cannotGiveBack = (bytes: number) =>
-  `${Math.ceil(bytes / 1024)} KiB in the store's file are unused, but an older tooltrail made the file and it cannot shrink; \`tooltrail doctor --repair\` rewrites it.`
-
 const olderThan = ageAtLeast(
   "older-than",
   { amount: 1, unit: "days" },
@@ -28,16 +25,14 @@ export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ older
         before: answer?.before ?? null,
         events: answer?.events ?? 0,
         freed_bytes: (answer?.freedPages ?? 0) * PAGE_KIB * 1024,
-        kept_bytes: answer?.keptBytes ?? 0,
         dry_run: dryRun,
       }),
-      render: ({ before, events, freedPages, keptBytes }) => {
+      render: ({ before, events, freedPages }) => {
         const calls = `${counted(events, "call")} from before ${before} (UTC)`
         if (dryRun && events > 0) return `Would prune ${calls}; their daily sums stay.`
-        const space = keptBytes > 0 ? cannotGiveBack(keptBytes) : `Freed ${freedPages * PAGE_KIB} KiB.`
         return [
           events > 0 ? `Pruned ${calls}; their daily sums stay.` : `No calls from before ${before} (UTC).`,
-          ...(events > 0 || freedPages > 0 || keptBytes > 0 ? [space] : []),
+          ...(events > 0 || freedPages > 0 ? [`Freed ${freedPages * PAGE_KIB} KiB.`] : []),
         ].join(" ")
       },
     },

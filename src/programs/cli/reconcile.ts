@@ -46,7 +46,7 @@ const inBackground = Effect.gen(function* () {
 export const reconcile = Command.make("reconcile", { background, json }, ({ background, json }) =>
   (background ? inBackground : inForeground(json)).pipe(
     Effect.provide(TranscriptRecording),
-    Effect.catchTag("PersistenceError", (error) => Effect.flip(explainDamage(error))),
+    Effect.catchTag("PersistenceError", explainDamage),
     Effect.catchTag("StoreMissing", Effect.die),
     Effect.provide(background ? Log : Layer.empty),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),

@@ -31,16 +31,6 @@ const inSteps = <E, R>(step: (size: number) => Effect.Effect<number, E, R>): Eff
     }
   })
 
-/** Less is soon filled again, and not worth rewriting the whole file. */
-const WORTH_A_REWRITE_BYTES = 1_000_000
-
-/** The bytes that a store's file does not use and can never give back; 0 if they are few. */
-export const findLostSpace: Effect.Effect<number, PersistenceError, StoreUpkeep> = Effect.gen(function* () {
-  const { unusedSpace } = yield* StoreUpkeep
-  const { bytes, canBeGivenBack } = yield* unusedSpace
-  return !canBeGivenBack && bytes >= WORTH_A_REWRITE_BYTES ? bytes : 0
-})
-
 export interface PruneResult {
   /** The day before which events are pruned, `YYYY-MM-DD`. */
   readonly before: string
@@ -48,8 +38,6 @@ export interface PruneResult {
   readonly events: number
   /** Pages of 4 KiB given back to the system. */
   readonly freedPages: number
-  /** Unused space that the store's file cannot give back, where it is much. */
-  readonly keptBytes: number
 }
 
 const dayOf = (age: TimeWindow) => Effect.map(cutoff(age), (timestamp) => timestamp.slice(0, 10))
@@ -60,7 +48,7 @@ export const previewPrune = Effect.fn("previewPrune")(function* (
 ): Effect.fn.Return<PruneResult, PersistenceError, StoreUpkeep> {
   const upkeep = yield* StoreUpkeep
   const before = yield* dayOf(age)
-  return { before, events: yield* upkeep.countBefore(before), freedPages: 0, keptBytes: 0 }
+  return { before, events: yield* upkeep.countBefore(before), freedPages: 0 }
 })
 
 /**
@@ -75,6 +63,5 @@ export const prune = Effect.fn("prune")(function* (
   const events = yield* upkeep.countBefore(before)
   if (events > 0) yield* upkeep.beginPrune(before)
   yield* inSteps((limit) => upkeep.pruneStep(before, limit))
-  const freedPages = yield* inSteps(upkeep.giveBackStep)
-  return { before, events, freedPages, keptBytes: yield* findLostSpace }
+  return { before, events, freedPages: yield* inSteps(upkeep.giveBackStep) }
 })

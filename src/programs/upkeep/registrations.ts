@@ -10,7 +10,15 @@ import {
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import { isServing } from "../../layers/agents/hookCommand.ts"
 import { AgentSettings, type SettingsContent, type SettingsFile } from "../../services/AgentSettings.ts"
-import { type Check, check } from "./check.ts"
+
+/** `problem`: a person has to do something. `warning`: good to know. `skipped`: not looked at, as it would take long. */
+export interface Check {
+  readonly name: string
+  readonly status: "ok" | "warning" | "problem" | "skipped"
+  readonly message: string
+}
+
+export const check = (name: string, status: Check["status"], message: string): Check => ({ name, status, message })
 
 export interface LookedAt {
   readonly file: SettingsFile
@@ -50,9 +58,9 @@ export const findUserCommand: Effect.Effect<Option.Option<HookCommand>, Persiste
 export const describeMode = ({ mode, url, isAsync }: Registered): string =>
   mode === "http" ? `posting to ${url}` : isAsync ? "as an async command" : "as a command"
 
-const problem = check("registered", "problem")
-const warning = check("registered", "warning")
-const ok = check("registered", "ok")
+const problem = (message: string) => check("registered", "problem", message)
+const warning = (message: string) => check("registered", "warning", message)
+const ok = (message: string) => check("registered", "ok", message)
 
 const checkServer = (path: string, { url, token }: Registered, hasOwnToken: boolean) =>
   Effect.gen(function* () {

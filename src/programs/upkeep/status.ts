@@ -7,9 +7,8 @@ import { fromEpochMillis } from "../../domain/Timestamp.ts"
 import type { AgentActivity } from "../../domain/Usage.ts"
 import { AgentSettings } from "../../services/AgentSettings.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
-import type { Check } from "./check.ts"
 import { type DoctorOptions, examineAtOnce, type Surroundings } from "./doctor.ts"
-import { type LookedAt, lookAtSettings } from "./registrations.ts"
+import { type Check, type LookedAt, lookAtSettings } from "./registrations.ts"
 
 export interface AgentStatus {
   readonly agent: "claude-code"
