@@ -76,7 +76,7 @@ export interface TranscriptPlace {
 export interface BrokenLine {
   /** From 1. */
   readonly line: number
-  readonly reason: "not JSON" | "longer than 64 MB" | "dated more than a day ahead"
+  readonly reason: "not JSON" | "dated more than a day ahead"
 }
 
 /** Some lines of a transcript. */

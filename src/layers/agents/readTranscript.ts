@@ -286,7 +286,7 @@ export const decodeLine = (bytes: Buffer, from: number, to: number): Option.Opti
 /** So much is read at once, and more only if a line is longer. */
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** A longer line is broken. What an API takes in one request is half of that. */
+/** A longer line is not read, nor what follows it. What an API takes in one request is half of that. */
 const LONGEST_LINE_BYTES = 64 * 1024 * 1024
 
 /** A file is known again by so much of its beginning, and by so much before where reading it stopped. */
@@ -326,17 +326,6 @@ interface WholeLines {
   readonly isEnd: boolean
 }
 
-/** The position behind the line that goes on at `position`; none if the file ends before. */
-const skipLine = (file: number, buffer: Buffer, position: number): Option.Option<number> => {
-  for (;;) {
-    const filled = fill(file, buffer, 0, position)
-    const newline = buffer.subarray(0, filled).indexOf(NEWLINE)
-    if (newline >= 0) return Option.some(position + newline + 1)
-    if (filled < buffer.length) return Option.none()
-    position += filled
-  }
-}
-
 /** A last line may be whole without its end: what is cut off is no JSON. */
 const endWithLastLine = (buffer: Buffer, end: number, filled: number): number => {
   if (filled === end || Option.isNone(parse(buffer, end, filled))) return end
@@ -344,15 +333,15 @@ const endWithLastLine = (buffer: Buffer, end: number, filled: number): number =>
   return filled
 }
 
-/** Reads whole lines from a position on, at least one if there is one; none if the next is too long. */
-const readWholeLines = (file: number, chunk: Buffer, position: number): Option.Option<WholeLines> => {
+/** Reads whole lines from a position on, at least one if there is one. */
+const readWholeLines = (file: number, chunk: Buffer, position: number): WholeLines => {
   let buffer = chunk
   let filled = fill(file, buffer, 0, position)
   for (;;) {
     const end = buffer.subarray(0, filled).lastIndexOf(NEWLINE) + 1
-    if (filled < buffer.length) return Option.some({ buffer, end: endWithLastLine(buffer, end, filled), isEnd: true })
-    if (end > 0) return Option.some({ buffer, end, isEnd: false })
-    if (buffer.length >= LONGEST_LINE_BYTES) return Option.none()
+    if (filled < buffer.length) return { buffer, end: endWithLastLine(buffer, end, filled), isEnd: true }
+    if (end > 0) return { buffer, end, isEnd: false }
+    if (buffer.length >= LONGEST_LINE_BYTES) throw new Error("the next line is longer than 64 MB")
     const larger = Buffer.alloc(buffer.length * 4)
     buffer.copy(larger)
     buffer = larger
@@ -360,18 +349,8 @@ const readWholeLines = (file: number, chunk: Buffer, position: number): Option.O
   }
 }
 
-/** What lines hold, each counted from the first of them. */
-interface FollowedLines {
-  readonly calls: ReadonlyArray<TranscriptCall>
-  readonly broken: ReadonlyArray<BrokenLine>
-  readonly bytes: number
-  /** How many lines are not empty. */
-  readonly lines: number
-  readonly ends: number
-}
-
-/** Has every line followed that is not empty. */
-const followLines = ({ buffer, end }: WholeLines, follower: TranscriptFollower, latest: number): FollowedLines => {
+/** Has every line followed that is not empty. The number of a broken line counts from the first of these. */
+const followLines = ({ buffer, end }: WholeLines, follower: TranscriptFollower, latest: number) => {
   const calls: Array<TranscriptCall> = []
   const broken: Array<BrokenLine> = []
   let lines = 0
@@ -392,8 +371,6 @@ const followLines = ({ buffer, end }: WholeLines, follower: TranscriptFollower, 
   }
   return { calls, broken, bytes: end, lines, ends }
 }
-
-const none: FollowedLines = { calls: [], broken: [], bytes: 0, lines: 0, ends: 0 }
 
 export interface ReadOptions {
   readonly known: Option.Option<ReadTranscript>
@@ -417,7 +394,9 @@ export const makeTranscriptReader = () => {
       Option.flatMap(known, (read) => resume(file, size, read, subagent)),
       () => ({ readBytes: 0, readLines: 0, follower: TranscriptFollower.begin(subagent) }),
     )
-    const part = ({ calls, broken, bytes, lines, ends }: FollowedLines, isEnd: boolean): ReadLines => ({
+    const whole = readWholeLines(file, chunk, readBytes)
+    const { calls, broken, bytes, lines, ends } = followLines(whole, follower, latest)
+    return {
       calls,
       bytes,
       lines,
@@ -426,27 +405,15 @@ export const makeTranscriptReader = () => {
       read: {
         path,
         // A file that is not read to its end is not the one that was read, even if it stays as it is.
-        size: isEnd ? size : readBytes + bytes,
+        size: whole.isEnd ? size : readBytes + bytes,
         modifiedAt: Math.floor(mtimeMs),
         readBytes: readBytes + bytes,
         readLines: readLines + ends,
         fingerprint: fingerprintOf(file, readBytes + bytes),
         carried: follower.carried,
       },
-      isEnd,
-    })
-    const skipped = (next: number): FollowedLines => ({
-      ...{ calls: [], broken: [{ line: 1, reason: "longer than 64 MB" }] },
-      ...{ bytes: next - readBytes, lines: 1, ends: 1 },
-    })
-    return Option.match(readWholeLines(file, chunk, readBytes), {
-      onSome: (whole) => part(followLines(whole, follower, latest), whole.isEnd),
-      onNone: () =>
-        Option.match(skipLine(file, chunk, readBytes), {
-          onSome: (next) => part(skipped(next), false),
-          onNone: () => part(none, true),
-        }),
-    })
+      isEnd: whole.isEnd,
+    }
   }
 
   return (path: string, options: ReadOptions): ReadLines => {
