@@ -11,7 +11,6 @@ describe("a handler in an agent's settings", () => {
   it.each<[object]>([
     [command("/usr/bin/node", ["/opt/tooltrail/dist/tooltrail-hook.cjs"])],
     [command("/old/node20", ["--no-warnings", "/old path/tooltrail-hook.cjs"])],
-    [command("/usr/bin/env", ["-u", "NODE_EXTRA_CA_CERTS", "/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
     [command("/opt/tooltrail-hook.sh", ["/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
     [command("C:\\Program Files\\nodejs\\node.exe", ["C:\\tooltrail\\dist\\tooltrail-hook.cjs"])],
     [command("tooltrail-hook")],
@@ -42,7 +41,7 @@ describe("a handler in an agent's settings", () => {
     [command("tooltrail top")],
     [command("echo tooltrail-hook")],
     [command("echo", ["tooltrail", "hook"])],
-    [command("/usr/bin/env", ["-u", "PATH", "/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
+    [command("/usr/bin/env", ["-u", "NODE_EXTRA_CA_CERTS", "/usr/bin/node", "/opt/tooltrail-hook.cjs"])],
     [{ type: "command", command: 5, args: ["tooltrail-hook.cjs"] }],
     [{ type: "command", command: "node", args: [5, "tooltrail-hook.cjs"] }],
     [{ type: "prompt", prompt: "tooltrail-hook.cjs" }],

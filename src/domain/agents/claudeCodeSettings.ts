@@ -86,12 +86,6 @@ const splitWords = (line: string): ReadonlyArray<string> => {
   return isPlain ? words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2")) : []
 }
 
-const withoutLauncher = (words: ReadonlyArray<string>) => {
-  const [program = "", option, name] = words
-  if (lastSegment(program) === LAUNCHER) return words.slice(1)
-  return lastSegment(program) === "env" && option === "-u" && name === CERTIFICATES_VARIABLE ? words.slice(3) : words
-}
-
 const isProgram = (word: string) => /^tooltrail-hook(\.cjs|\.cmd)?$/.test(lastSegment(word))
 const isCommandLine = (word: string) => /^tooltrail(\.cjs|\.cmd)?$/.test(lastSegment(word))
 
@@ -104,7 +98,8 @@ const wordsOf = (handler: JsonObject): ReadonlyArray<string> => {
 
 /** These start the hook and nothing else: `tooltrail-hook` and `tooltrail hook`, with or without `node` and its options. */
 const startsTheHook = (handler: JsonObject): boolean => {
-  const words = withoutLauncher(wordsOf(handler))
+  const [first = "", ...others] = wordsOf(handler)
+  const words = lastSegment(first) === LAUNCHER ? others : [first, ...others]
   const script = words.findIndex((word, place) => place > 0 && !word.startsWith("-"))
   return [words, script > 0 && words[script]?.endsWith(".cjs") ? words.slice(script) : []].some(
     ([program = "", ...rest]) =>

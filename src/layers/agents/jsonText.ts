@@ -32,30 +32,16 @@ const findDuplicate = (node: Node): Node | undefined => {
   return keys.find((key, place) => keys.findIndex(({ value }) => value === key.value) < place)
 }
 
-/** No real settings are nested deeper, and reading them recurses for every level. */
-const MOST_LEVELS = 1000
-
-/** The first place that is nested deeper than that. */
-const findTooDeep = (text: string): number | undefined => {
-  const scanner = createScanner(text)
-  let levels = 0
-  for (scanner.scan(); scanner.getTokenOffset() < text.length; scanner.scan()) {
-    const offset = scanner.getTokenOffset()
-    if (text[offset] === "{" || text[offset] === "[") levels++
-    if (text[offset] === "}" || text[offset] === "]") levels--
-    if (levels > MOST_LEVELS) return offset
-  }
-  return undefined
-}
-
 /** Parses the text, or says what is wrong with it and where. */
 export const parseJsonText = (text: string): Either.Either<JsonText, string> => {
-  const tooDeep = findTooDeep(text)
-  if (tooDeep !== undefined) {
-    return Either.left(`it is nested more than ${MOST_LEVELS} levels deep: ${positionOf(text, tooDeep)}`)
-  }
   const errors: Array<ParseError> = []
-  const root = parseTree(text, errors)
+  const parsed = Either.try(() => {
+    const root = parseTree(text, errors)
+    return { root, value: root && getNodeValue(root) }
+  })
+  // It reads a level in a level.
+  if (Either.isLeft(parsed)) return Either.left("it is nested too deep")
+  const { root, value } = parsed.right
   const [error] = errors
   if (error !== undefined) {
     const { offset, error: code } = error
@@ -67,7 +53,7 @@ export const parseJsonText = (text: string): Either.Either<JsonText, string> => 
   if (twice !== undefined) {
     return Either.left(`${positionOf(text, twice.offset)}: duplicate key ${JSON.stringify(twice.value)}`)
   }
-  return Either.right({ root, value: getNodeValue(root) })
+  return Either.right({ root, value })
 }
 
 interface Style {
