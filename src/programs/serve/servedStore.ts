@@ -1,14 +1,12 @@
 import { type Stats, statSync } from "node:fs"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import type { Timestamp } from "../../domain/Timestamp.ts"
 import { type RecordingStore, RecordingStoreLive } from "../../layers/store/RecordingStore.ts"
 import { Home } from "../../services/Home.ts"
-import { Projects } from "../../services/Projects.ts"
 import { Transaction } from "../../services/Transaction.ts"
 
 /** Short, because all clients wait while a statement waits for a lock, and the spool takes what the store cannot. */
@@ -48,38 +46,6 @@ const isSameFile = (a: Stats | undefined, b: Stats | undefined) => a?.ino === b?
 
 const canWrite = Effect.flatMap(Transaction, ({ atomically }) => atomically(Effect.void))
 
-/** When more are kept than this, all are dropped. */
-const MOST_PROJECTS = 1000
-
-/**
- * Skips the statement for a project that was already seen in this second. Callers only log a failure here, so `onFailure`
- * reports it.
- */
-const skipUnchangedProjects = (
-  projects: Context.Tag.Service<Projects>,
-  onFailure: () => void,
-): Context.Tag.Service<Projects> => {
-  const lastSeen = new Map<string, Timestamp>()
-  return {
-    ...projects,
-    remember: (project, seen) =>
-      Effect.suspend(() =>
-        lastSeen.get(project.hash) === seen.first && seen.first === seen.last
-          ? Effect.void
-          : projects.remember(project, seen).pipe(
-              Effect.tapBoth({
-                onFailure: () => Effect.sync(onFailure),
-                onSuccess: () =>
-                  Effect.sync(() => {
-                    if (lastSeen.size >= MOST_PROJECTS) lastSeen.clear()
-                    lastSeen.set(project.hash, seen.last)
-                  }),
-              }),
-            ),
-      ),
-  }
-}
-
 export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Scope> = Effect.gen(function* () {
   const home = yield* Home
   const unusable = (cause: unknown) =>
@@ -98,7 +64,6 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
   )
 
   let state: State = { _tag: "Closed" }
-  let isStale = false
 
   const leave = (next: Exclude<State, OpenStore>) =>
     Effect.suspend(() => {
@@ -117,25 +82,13 @@ export const makeServedStore: Effect.Effect<ServedStore, never, Home | Scope.Sco
       Effect.onError(() => close),
     )
     const file = yield* Effect.orElseSucceed(Effect.try(lookAtFile), () => undefined)
-    isStale = false
-    const opened: OpenStore = {
-      _tag: "Open",
-      services: Context.add(
-        services,
-        Projects,
-        skipUnchangedProjects(Context.get(services, Projects), () => {
-          isStale = true
-        }),
-      ),
-      file,
-      close,
-    }
+    const opened: OpenStore = { _tag: "Open", services, file, close }
     state = opened
     return opened
   }).pipe(Effect.tapError((error) => leave({ _tag: "Unavailable", error })))
 
   /** A restore may have replaced the file. Whatever is then written to the old one is lost. */
-  const isCurrent = ({ file }: OpenStore) => !isStale && isSameFile(lookAtFile(), file)
+  const isCurrent = ({ file }: OpenStore) => isSameFile(lookAtFile(), file)
 
   const opened: Effect.Effect<OpenStore, PersistenceError> = Effect.suspend(() => {
     if (state._tag === "Unavailable") return Effect.fail(state.error)
