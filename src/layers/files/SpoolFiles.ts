@@ -35,28 +35,16 @@ const STEP_BYTES = 64 * 1024
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-/** Bytes that no file system can compress or leave out. */
-const noise = (bytes: number): Uint8Array => {
-  const words = new Uint32Array(Math.ceil(bytes / 4))
-  let state = 0x9e3779b9
-  for (let place = 0; place < words.length; place++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    words[place] = state
-  }
-  return new Uint8Array(words.buffer, 0, bytes)
-}
-
 /** Makes the reserve whole, or leaves it as it was and throws the system's error. */
 const fillReserve = (path: string): void => {
   const size = sizeOf(path)
   if (size >= RESERVE_BYTES) return
   const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   try {
-    const missing = noise(RESERVE_BYTES - size)
-    for (let written = 0; written < missing.length; ) {
-      written += writeSync(file, missing, written, missing.length - written, size + written)
+    for (let filled = size; filled < RESERVE_BYTES; ) {
+      // No file system can compress these bytes or leave them out.
+      const noise = crypto.getRandomValues(new Uint8Array(Math.min(STEP_BYTES, RESERVE_BYTES - filled)))
+      filled += writeSync(file, noise, 0, noise.length, filled)
     }
   } catch (error) {
     truncateSync(path, size)
