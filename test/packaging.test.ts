@@ -44,10 +44,7 @@ const build = () => {
 }
 
 const exported = join(temporaryFolder(), "x.jsonl")
-writeFileSync(
-  exported,
-  '{"tooltrail":"events","version":1,"store":"x","exported_at":"2026-01-01 00:00:00","since":null}\n',
-)
+writeFileSync(exported, '{"tooltrail":"events","version":2,"exported_at":"2026-01-01 00:00:00","since":null}\n')
 
 const freshHome = () => join(temporaryFolder(), "home")
 

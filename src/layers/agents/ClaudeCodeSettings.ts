@@ -17,10 +17,12 @@ import {
   writeFileSync,
 } from "node:fs"
 import { dirname, join, resolve } from "node:path"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import {
   areHooksDisabled,
   changesToRegister,
@@ -38,10 +40,10 @@ import { PersistenceError } from "../../domain/StoreError.ts"
 import { AgentSettings, type SettingsFile, type SettingsScope, settingsScopes } from "../../services/AgentSettings.ts"
 import { Home } from "../../services/Home.ts"
 import { replaceFile } from "../files/atomicFile.ts"
-import { claudeConfigFolder } from "../files/HomeLive.ts"
+import { claudeConfigFolder, makeHomeFolder } from "../files/HomeLive.ts"
+import { INSTALLATIONS } from "../files/ownedFiles.ts"
 import { findCheckout } from "../files/ProjectResolverLive.ts"
 import { knownToken, tokenPath } from "../files/tokenFile.ts"
-import { type Installation, readInstallations, writeInstallations } from "./installations.ts"
 import { changeJsonText, type JsonText, parseJsonText } from "./jsonText.ts"
 
 /** The mode of a new settings file, before the umask; and of one that holds a token. */
@@ -120,6 +122,67 @@ const parse = (path: string, content: string): Effect.Effect<ParsedSettings, Unu
   })
 }
 
+/** An edited settings file, and what undoing the edit needs. */
+const Installation = Schema.Struct({
+  scope: Schema.Literal("user", "project", "local"),
+  path: Schema.String,
+  /** SHA-256 of the content before the edit; null if there was no file. */
+  before: Schema.NullOr(Schema.String),
+  /** SHA-256 of the content that was written. */
+  after: Schema.String,
+  backup: Schema.NullOr(Schema.String),
+  /** The outermost folder that was made for the file. */
+  made_folder: Schema.NullOr(Schema.String),
+  /** The events under "hooks" before the edit, even those with empty lists; null without "hooks". */
+  events_before: Schema.optionalWith(Schema.NullOr(Schema.Array(Schema.String)), { default: () => null }),
+})
+
+type Installation = typeof Installation.Type
+
+/** What `tooltrail install` remembers. The plugin reads the path of the hook's program here. */
+const Installations = Schema.Struct({
+  hook: Schema.NullOr(Schema.String),
+  settings: Schema.Array(Installation),
+})
+
+type Installations = typeof Installations.Type
+
+const none: Installations = { hook: null, settings: [] }
+
+const pathIn = (home: Context.Tag.Service<Home>) => join(home.directory, INSTALLATIONS)
+
+const decode = Schema.decodeUnknown(Schema.parseJson(Installations))
+
+const failing = (operation: string) => (cause: unknown) =>
+  new PersistenceError({ operation, reason: "unavailable", cause })
+
+const readInstallations = (home: Context.Tag.Service<Home>) =>
+  Effect.gen(function* () {
+    const path = pathIn(home)
+    const text = yield* Effect.try({
+      try: () => (statSync(path, { throwIfNoEntry: false }) === undefined ? undefined : readFileSync(path, "utf8")),
+      catch: failing(`read ${path}`),
+    })
+    if (text === undefined) return none
+    return yield* decode(text).pipe(
+      Effect.catchTag("ParseError", () => Effect.as(Effect.logWarning(`${path} is damaged; ignoring it`), none)),
+    )
+  })
+
+/** Writes what the change makes of what is remembered. */
+const changeInstallations = (home: Context.Tag.Service<Home>, change: (known: Installations) => Installations) =>
+  Effect.flatMap(readInstallations(home), (known) =>
+    Effect.try({
+      try: () => {
+        const changed = change(known)
+        if (changed === known) return
+        makeHomeFolder(home.directory)
+        replaceFile(pathIn(home), `${JSON.stringify(changed, null, 2)}\n`, 0o600)
+      },
+      catch: failing(`write ${pathIn(home)}`),
+    }),
+  )
+
 /** Stands for a file that `register` never edited: no content has these hashes. */
 const neverEdited = { before: "", after: "", backup: null, made_folder: null, events_before: null }
 
@@ -165,10 +228,9 @@ const make = Effect.gen(function* () {
     })
 
   const remember = (installation: Installation, hook: string | null) =>
-    Effect.gen(function* () {
-      const known = yield* readInstallations(home)
+    changeInstallations(home, (known) => {
       const others = known.settings.filter(({ path }) => path !== installation.path)
-      yield* writeInstallations(home, { hook: hook ?? known.hook, settings: [...others, installation] })
+      return { hook: hook ?? known.hook, settings: [...others, installation] }
     })
 
   /** If a folder was made for two files, the one that goes last removes it. */
@@ -178,20 +240,16 @@ const make = Effect.gen(function* () {
       : other
 
   const forget = (path: string) =>
-    Effect.gen(function* () {
-      const { hook, settings } = yield* readInstallations(home)
-      const gone = settings.find((each) => each.path === path)
-      if (gone === undefined) return
-      const others = settings.filter((each) => each !== gone).map((other) => inherit(other, gone))
-      yield* writeInstallations(home, { hook, settings: others })
+    changeInstallations(home, (known) => {
+      const gone = known.settings.find((each) => each.path === path)
+      if (gone === undefined) return known
+      const others = known.settings.filter((each) => each !== gone)
+      return { ...known, settings: others.map((other) => inherit(other, gone)) }
     })
 
   /** The plugin finds the hook's program by this. */
   const rememberHook = (hook: string | null) =>
-    Effect.gen(function* () {
-      const known = yield* readInstallations(home)
-      if (hook !== null && hook !== known.hook) yield* writeInstallations(home, { ...known, hook })
-    })
+    changeInstallations(home, (known) => (hook === null || hook === known.hook ? known : { ...known, hook }))
 
   const recall = (file: SettingsFile) =>
     Effect.map(

@@ -1,18 +1,132 @@
-import { closeSync, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from "node:fs"
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { laminarkColumns } from "../../domain/Laminark.ts"
+import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
+import { projectFromRoot } from "../../domain/projectFromRoot.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
+import {
+  decoder,
+  type ImportedCount,
+  importedCallId,
+  type TransferredProject,
+  TransferredTool,
+} from "../../domain/StoreTransfer.ts"
+import { fromEpochMillis } from "../../domain/Timestamp.ts"
+import { CheckedTimestamp } from "../../domain/TimestampText.ts"
+import { extractServerName } from "../../domain/ToolName.ts"
+import { FolderPath, Name, ToolUse } from "../../domain/ToolUse.ts"
 import { environmentVariable, userHome } from "../files/HomeLive.ts"
+import { SIDE_FILES } from "../files/ownedFiles.ts"
 
-const WAL_FORMAT_AT = 18
-const WAL_FORMAT = 2
+// What laminark, a plugin for Claude Code, keeps of tool calls. Its tables have the shape of migrations 16 and 17.
+
+/** SQLite's own form of a time, or ISO 8601. */
+const Time = Schema.transformOrFail(Schema.String, CheckedTimestamp, {
+  strict: true,
+  decode: (text, _, ast) => {
+    const millis = Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(text) ? `${text.replace(" ", "T")}Z` : text)
+    return Number.isNaN(millis)
+      ? ParseResult.fail(new ParseResult.Type(ast, text, "is not a time"))
+      : ParseResult.succeed(fromEpochMillis(millis))
+  },
+  encode: ParseResult.succeed,
+})
+
+const ToolRow = Schema.Struct({
+  ...TransferredTool.fields,
+  id: Schema.Int,
+  usage_count: Schema.Int.pipe(Schema.nonNegative()),
+  last_used_at: Schema.NullOr(Time),
+  discovered_at: Time,
+  updated_at: Time,
+})
+
+const EventRow = Schema.Struct({
+  id: Schema.Int,
+  tool_name: Name,
+  session_id: Schema.NullOr(Name),
+  project_hash: ToolUse.fields.projectHash,
+  success: Schema.Number,
+  created_at: Time,
+})
+
+/** Of `project_metadata`, which not every version has. */
+const ProjectRow = Schema.Struct({ project_hash: Name, project_path: FolderPath, last_seen_at: Time })
+
+/** The columns that are read. There may be more. */
+const laminarkColumns = {
+  tool_registry: Object.keys(ToolRow.fields),
+  tool_usage_events: Object.keys(EventRow.fields),
+}
+
+/** A row of the registry there. */
+export interface LaminarkTool {
+  /** Names the row wherever its database is. */
+  readonly origin: string
+  readonly tool: TransferredTool
+  readonly counted: ImportedCount
+}
+
+const decodeTool = decoder(ToolRow)
+const decodeEvent = decoder(EventRow)
+const decodeProject = decoder(ProjectRow)
+
+/** Reads a row of `tool_registry`; if it cannot, says what is wrong. */
+export const readLaminarkTool = (row: unknown): Either.Either<LaminarkTool, string> =>
+  Either.map(decodeTool(row), ({ id, usage_count: count, last_used_at, ...tool }) => ({
+    // A copy and its original have such a row in common, and no two other databases.
+    origin: `laminark/${id}/${tool.discovered_at}`,
+    tool,
+    counted: { count, last_used_at },
+  }))
+
+/** Reads a row of `tool_usage_events`; if it cannot, says what is wrong. */
+export const readLaminarkEvent = (row: unknown): Either.Either<ToolUse, string> =>
+  Either.map(decodeEvent(row), ({ id, tool_name, session_id, project_hash, success, created_at }) => ({
+    toolName: tool_name,
+    agent: "claude-code",
+    sessionId: session_id,
+    projectHash: project_hash,
+    projectRoot: null,
+    success: success !== 0,
+    usedAt: created_at,
+    toolUseId: importedCallId(`${MADE_ID_PREFIX}laminark-`, [
+      id,
+      tool_name,
+      session_id,
+      project_hash,
+      success,
+      created_at,
+    ]),
+    durationMs: null,
+    durationIsEstimated: false,
+    subagent: null,
+    target: null,
+    serverName: extractServerName(tool_name),
+    failureKind: null,
+    source: "import",
+    inputBytes: null,
+    outputBytes: null,
+  }))
+
+/** Reads a row of `project_metadata`; if it cannot, says what is wrong. */
+export const readLaminarkProject = (row: unknown): Either.Either<TransferredProject, string> =>
+  Either.map(decodeProject(row), ({ project_hash, project_path: root, last_seen_at: seen }) => ({
+    project_hash,
+    root,
+    name: projectFromRoot(root).name,
+    first_seen: seen,
+    last_seen: seen,
+  }))
+
 const PATIENCE_MILLIS = 5000
 const ROWS_AT_A_TIME = 1000
 
@@ -29,40 +143,21 @@ export interface LaminarkFile {
 const cannotRead = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
   cause instanceof PersistenceError ? cause : new PersistenceError({ operation: `import ${path}`, reason, cause })
 
-const isInWalMode = (path: string): boolean => {
-  const format = Buffer.alloc(1)
-  const file = openSync(path, "r")
-  try {
-    readSync(file, format, 0, 1, WAL_FORMAT_AT)
-  } finally {
-    closeSync(file)
-  }
-  return format[0] === WAL_FORMAT
-}
-
-const stateOf = (path: string) =>
-  [path, `${path}-wal`, `${path}-shm`].map((file) => {
-    const stat = statSync(file, { throwIfNoEntry: false })
-    return stat && `${stat.ino} ${stat.size} ${stat.mtimeMs}`
-  })
-
 /**
  * To read a database in WAL mode that nobody has open, SQLite makes files beside it and leaves them there. So a copy is read.
  * One that is in use has those files.
  */
 const placeToRead = (path: string) =>
   Effect.gen(function* () {
-    if (!isInWalMode(path) || existsSync(`${path}-shm`)) return path
+    if (existsSync(`${path}-shm`)) return path
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "tooltrail-"))),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true })),
     )
     const copy = join(folder, "laminark.db")
-    const before = stateOf(path)
     copyFileSync(path, copy)
-    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`)
-    // If it has changed, somebody has just begun to use it.
-    return String(stateOf(path)) === String(before) ? copy : path
+    for (const suffix of SIDE_FILES) if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix)
+    return copy
   })
 
 const columnsOf = (database: Database.Database, table: string): ReadonlyArray<unknown> =>

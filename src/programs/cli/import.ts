@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import type { TransferHeader } from "../../domain/StoreTransfer.ts"
 import { now } from "../../domain/Timestamp.ts"
 import { counted, printable } from "../../domain/text.ts"
 import { laminarkPlaces, openLaminarkFile } from "../../layers/agents/laminarkFile.ts"
@@ -20,7 +19,6 @@ import { StoreTransferSql } from "../../layers/store/StoreTransferSql.ts"
 import {
   type FoundTranscripts,
   NoTranscript,
-  type ReadTranscript,
   type TranscriptFile,
   TranscriptLedger,
   Transcripts,
@@ -31,7 +29,7 @@ import {
   type ImportResult,
   importTranscripts,
 } from "../history/importTranscripts.ts"
-import { type ImportedExport, type Importing, importExport, recogniseExport } from "../transfer/importExport.ts"
+import { type ImportedExport, type Importing, importExport, isExport } from "../transfer/importExport.ts"
 import { type ImportedLaminark, importLaminark } from "../transfer/importLaminark.ts"
 import { explainDamage } from "../upkeep/doctor.ts"
 import { described } from "./command.ts"
@@ -85,17 +83,12 @@ const intoStore = (found: FoundTranscripts) =>
     return { ...imported, readBefore: found.files.filter(({ path }) => known.has(path)).length }
   }).pipe(Effect.scoped, Effect.provide(RecordingStore), Effect.catchTag("StoreMissing", Effect.die))
 
-/** Whether a file has no line that may be one of a transcript. Nothing behind the first that may be is looked at. */
-const isForeign = ({ path }: TranscriptFile): Effect.Effect<boolean, never, Transcripts> =>
+/** Whether the first megabytes of a file have no line that may be one of a transcript. */
+const isForeign = ({ path }: TranscriptFile) =>
   Effect.gen(function* () {
     const { readOn } = yield* Transcripts
-    let read = Option.none<ReadTranscript>()
-    for (;;) {
-      const part = yield* readOn({ path, read })
-      if (part.lines > part.brokenLines.length) return false
-      if (part.isEnd) return part.read.size > 0
-      read = Option.some(part.read)
-    }
+    const { lines, brokenLines, read } = yield* readOn({ path, read: Option.none() })
+    return lines === brokenLines.length && read.size > 0
   }).pipe(
     // The import will say why it cannot be read.
     Effect.catchTag("UnreadableTranscript", () => Effect.succeed(false)),
@@ -183,9 +176,9 @@ const renderTaken = (path: string, done: ImportedExport | ImportedLaminark, more
 }
 
 /** Imports a file that `tooltrail export` wrote. */
-const takeExport = (path: string, header: TransferHeader, asJson: boolean) =>
+const takeExport = (path: string, asJson: boolean) =>
   Effect.gen(function* () {
-    const done = yield* withStore(importExport(path, header))
+    const done = yield* withStore(importExport(path))
     if (asJson) return yield* Console.log(JSON.stringify({ files: 1, ...done }))
     const broken = done.broken_lines === 0 ? [] : [counted(done.broken_lines, "broken line")]
     yield* Console.log(renderTaken(path, done, broken))
@@ -228,10 +221,9 @@ export const importCalls = Command.make("import", { paths, json }, ({ paths, jso
       return yield* takeLaminark(second, json)
     }
     for (const path of paths) {
-      const header = yield* recogniseExport(resolve(path))
-      if (Option.isNone(header)) continue
+      if (!(yield* isExport(resolve(path)))) continue
       if (paths.length > 1) return yield* refuse(path, "it is an export, which is imported by itself")
-      return yield* takeExport(resolve(path), header.value, json)
+      return yield* takeExport(resolve(path), json)
     }
     yield* takeTranscripts(paths, json)
   }),

@@ -3,6 +3,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as Prompt from "@effect/cli/Prompt"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -14,12 +15,11 @@ import { AgentSettingsFiles } from "../../layers/agents/ClaudeCodeSettings.ts"
 import { HomeFilesLive } from "../../layers/files/HomeFilesLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { holdHomeLock } from "../../layers/files/lock.ts"
-import type { SettingsEdit } from "../../services/AgentSettings.ts"
+import { AgentSettings, type SettingsEdit } from "../../services/AgentSettings.ts"
 import { Home, HomeFiles } from "../../services/Home.ts"
-import { uninstall as runUninstall } from "../upkeep/install.ts"
 import { described } from "./command.ts"
 import { agent, dryRun, json, scope } from "./options.ts"
-import { renderDiff, settingsDiff } from "./render/settingsDiff.ts"
+import { isChange, renderDiff, settingsDiff } from "./render/settingsDiff.ts"
 import { outputStyle } from "./render/terminal.ts"
 
 const chosenScope = scope.pipe(
@@ -38,8 +38,6 @@ const yes = Options.boolean("yes").pipe(Options.withDescription("Do not ask befo
 const refuse = (message: string) => ValidationError.invalidValue(HelpDoc.p(message))
 
 const isTerminal = Effect.sync(() => process.stdin.isTTY === true && process.stdout.isTTY === true)
-
-const isChange = ({ before, after }: SettingsEdit) => Option.getOrNull(before) !== Option.getOrNull(after)
 
 const toJson = (edit: SettingsEdit, isDryRun: boolean) => ({
   scope: edit.file.scope,
@@ -117,11 +115,17 @@ export const uninstall = Command.make(
       }
       const home = yield* Home
       const files = yield* HomeFiles
-      const outcomes = yield* runUninstall(scope, dryRun ? "preview" : "write")
-      const changes = outcomes.flatMap((outcome) =>
-        Either.isRight(outcome) && isChange(outcome.right) ? [outcome.right] : [],
+      const settings = yield* AgentSettings
+      const places = Option.isSome(scope) ? [yield* settings.locate(scope.value)] : yield* settings.everywhere
+      // A file that cannot be edited does not stop the others.
+      const outcomes = yield* Effect.forEach(places, (file) =>
+        settings.unregister(file, dryRun ? "preview" : "write").pipe(
+          Effect.map(Either.right),
+          Effect.catchTag("UnusableSettings", (error) => Effect.succeed(Either.left(error))),
+        ),
       )
-      const [failure, ...others] = outcomes.flatMap((outcome) => (Either.isLeft(outcome) ? [outcome.left] : []))
+      const changes = Arr.getRights(outcomes).filter(isChange)
+      const [failure, ...others] = Arr.getLefts(outcomes)
       if (!json) yield* Console.log(dryRun ? yield* preview(changes) : report(changes))
       yield* Effect.forEach(others, (other) => Effect.logError(other.message), { discard: true })
       if (failure !== undefined) return yield* failure
@@ -131,8 +135,8 @@ export const uninstall = Command.make(
       if (isWanted && !dryRun) yield* removeFiles
       const purged = isWanted ? owned : []
       if (json) {
-        const settings = changes.map((edit) => toJson(edit, dryRun))
-        return yield* Console.log(JSON.stringify({ agent, dry_run: dryRun, settings, purged }))
+        const edits = changes.map((edit) => toJson(edit, dryRun))
+        return yield* Console.log(JSON.stringify({ agent, dry_run: dryRun, settings: edits, purged }))
       }
       if (purge) yield* Console.log(reportPurge(home.directory, owned, purged, dryRun))
     }).pipe(Effect.provide(Layer.mergeAll(AgentSettingsFiles, HomeFilesLive).pipe(Layer.provideMerge(HomeLive)))),

@@ -5,7 +5,7 @@ import { eventColumns } from "../../domain/eventColumns.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import { type TransferRecord, toEventRow } from "../../domain/StoreTransfer.ts"
 import { type ExportSelection, StoreTransfer } from "../../services/StoreTransfer.ts"
-import { LeftOut } from "./leftOut.ts"
+import { LeftOut } from "./importExport.ts"
 
 export type ExportFormat = "jsonl" | "csv"
 

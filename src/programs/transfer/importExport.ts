@@ -7,14 +7,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import {
-  isHeader,
-  readHeader,
-  readLine,
-  type TransferHeader,
-  type TransferRecord,
-  toProject,
-} from "../../domain/StoreTransfer.ts"
+import { isHeader, readHeader, readLine, type TransferRecord, toProject } from "../../domain/StoreTransfer.ts"
 import { latestCredible, type Timestamp } from "../../domain/Timestamp.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import { Projects } from "../../services/Projects.ts"
@@ -24,7 +17,31 @@ import type { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { Transaction } from "../../services/Transaction.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 import { recordToolUses } from "../record/recordToolUses.ts"
-import { LeftOut } from "./leftOut.ts"
+
+/** The first that are left out are named. Of the others only the number is said. */
+const MOST_NAMED = 5
+
+/** Counts what cannot be read and is left out: lines of a file, rows of a database. */
+export class LeftOut {
+  count = 0
+
+  constructor(
+    readonly where: string,
+    readonly things: "lines" | "rows",
+  ) {}
+
+  add(problem: string): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      ++this.count <= MOST_NAMED ? Effect.logWarning(`${this.where}, ${problem}; it is left out`) : Effect.void,
+    )
+  }
+
+  readonly sayCount: Effect.Effect<void> = Effect.suspend(() =>
+    this.count > MOST_NAMED
+      ? Effect.logWarning(`${this.where}: ${this.count} ${this.things} in all are left out`)
+      : Effect.void,
+  )
+}
 
 /** Bounds how long a batch holds the write lock. */
 const BATCH_LINES = 1000
@@ -52,15 +69,13 @@ export interface ImportedExport {
 const cannotImport = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
   cause instanceof PersistenceError ? cause : new PersistenceError({ operation: `import ${path}`, reason, cause })
 
-/** The header of an export that is this file; none if it is something else, or not there. */
-export const recogniseExport = (
-  path: string,
-): Effect.Effect<Option.Option<TransferHeader>, PersistenceError, FileSystem.FileSystem> =>
+/** Whether this file is an export. */
+export const isExport = (path: string): Effect.Effect<boolean, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    if (!(yield* files.exists(path))) return Option.none()
+    if (!(yield* files.exists(path))) return false
     const { type } = yield* files.stat(path)
-    if (type === "Directory") return Option.none()
+    if (type === "Directory") return false
     const reject = cannotImport(path, "rejected")
     // A pipe gives its bytes once, and blocks who opens it until somebody writes.
     if (type !== "File") return yield* reject("it is not a file or a folder; write what it gives to a file first")
@@ -69,8 +84,9 @@ export const recogniseExport = (
     if (/\btool_name,session_id,/.test(line)) {
       return yield* reject("it is CSV; import reads the lines of JSON that `tooltrail export` writes")
     }
-    if (!isHeader(line)) return Option.none()
-    return Option.some(yield* Either.mapLeft(readHeader(line), (problem) => reject(`its header is wrong: ${problem}`)))
+    if (!isHeader(line)) return false
+    yield* Either.mapLeft(readHeader(line), (problem) => reject(`its header is wrong: ${problem}`))
+    return true
   }).pipe(Effect.mapError(cannotImport(path, "unavailable")))
 
 const timesOf = (record: TransferRecord): ReadonlyArray<Timestamp> => {
@@ -87,7 +103,6 @@ const hasOwnId = ({ toolUseId }: ToolUse) => !toolUseId.startsWith(MADE_ID_PREFI
  */
 export const importExport = Effect.fn("importExport")(function* (
   path: string,
-  header: TransferHeader,
 ): Effect.fn.Return<ImportedExport, PersistenceError, FileSystem.FileSystem | Importing> {
   const files = yield* FileSystem.FileSystem
   const { atomically } = yield* Transaction
@@ -104,7 +119,7 @@ export const importExport = Effect.fn("importExport")(function* (
 
   const read = (text: string): Either.Either<TransferRecord, string> =>
     Either.filterOrLeft(
-      readLine(text, header),
+      readLine(text),
       (record) => timesOf(record).every((time) => time <= latest),
       () => "dated more than a day ahead",
     )

@@ -4,18 +4,22 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { isObject } from "../../domain/agents/payload.ts"
-import { type LaminarkTool, readLaminarkEvent, readLaminarkProject, readLaminarkTool } from "../../domain/Laminark.ts"
 import type { PersistenceError } from "../../domain/StoreError.ts"
 import { type ImportedCount, toProject } from "../../domain/StoreTransfer.ts"
 import { latestCredible, type Timestamp } from "../../domain/Timestamp.ts"
-import type { LaminarkFile } from "../../layers/agents/laminarkFile.ts"
+import {
+  type LaminarkFile,
+  type LaminarkTool,
+  readLaminarkEvent,
+  readLaminarkProject,
+  readLaminarkTool,
+} from "../../layers/agents/laminarkFile.ts"
 import { Projects } from "../../services/Projects.ts"
 import { StoreTransfer } from "../../services/StoreTransfer.ts"
 import { StoreUpkeep } from "../../services/StoreUpkeep.ts"
 import { Transaction } from "../../services/Transaction.ts"
 import { recordToolUses } from "../record/recordToolUses.ts"
-import type { Importing } from "./importExport.ts"
-import { LeftOut } from "./leftOut.ts"
+import { type Importing, LeftOut } from "./importExport.ts"
 
 export interface ImportedLaminark {
   readonly tools: number

@@ -1,13 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import {
-  type HookCommand,
-  hookEvents,
-  type Registered,
-  type UnusableSettings,
-} from "../../domain/agents/claudeCodeSettings.ts"
-import type { PersistenceError } from "../../domain/StoreError.ts"
+import { hookEvents, type Registered, type UnusableSettings } from "../../domain/agents/claudeCodeSettings.ts"
 import { isServing } from "../../layers/agents/hookCommand.ts"
 import { AgentSettings, type SettingsContent, type SettingsFile } from "../../services/AgentSettings.ts"
 
@@ -27,32 +21,28 @@ export interface LookedAt {
 }
 
 /** Reads every settings file that tooltrail may be registered in. */
-export const lookAtSettings: Effect.Effect<ReadonlyArray<LookedAt>, PersistenceError, AgentSettings> = Effect.gen(
-  function* () {
-    const settings = yield* AgentSettings
-    const files = yield* settings.everywhere
-    return yield* Effect.forEach(files, (file) =>
-      Effect.map(Effect.either(settings.read(file.path)), (content) => ({ file, content })),
-    )
-  },
-)
+export const lookAtSettings = Effect.gen(function* () {
+  const settings = yield* AgentSettings
+  const files = yield* settings.everywhere
+  return yield* Effect.forEach(files, (file) =>
+    Effect.map(Effect.either(settings.read(file.path)), (content): LookedAt => ({ file, content })),
+  )
+})
 
 /**
  * The command in the user's own settings, if its files exist. A project's settings may come from anybody, so their command is
  * never run.
  */
-export const findUserCommand: Effect.Effect<Option.Option<HookCommand>, PersistenceError, AgentSettings> = Effect.gen(
-  function* () {
-    const settings = yield* AgentSettings
-    const content = yield* Effect.either(Effect.flatMap(settings.locate("user"), ({ path }) => settings.read(path)))
-    return Either.getRight(content).pipe(
-      Option.flatten,
-      Option.filter(({ missingFiles }) => missingFiles.length === 0),
-      Option.flatMap(({ registered }) => registered),
-      Option.flatMap(({ command }) => Option.fromNullable(command)),
-    )
-  },
-)
+export const findUserCommand = Effect.gen(function* () {
+  const settings = yield* AgentSettings
+  const content = yield* Effect.either(Effect.flatMap(settings.locate("user"), ({ path }) => settings.read(path)))
+  return Either.getRight(content).pipe(
+    Option.flatten,
+    Option.filter(({ missingFiles }) => missingFiles.length === 0),
+    Option.flatMap(({ registered }) => registered),
+    Option.flatMap(({ command }) => Option.fromNullable(command)),
+  )
+})
 
 /** How tooltrail is registered, in a few words. */
 export const describeMode = ({ mode, url, isAsync }: Registered): string =>
@@ -92,26 +82,24 @@ const checkFile = (path: string, content: SettingsContent) =>
   })
 
 /** Whether agents will start the hook, and whether its files exist. */
-export const checkRegistration: Effect.Effect<ReadonlyArray<Check>, PersistenceError, AgentSettings> = Effect.gen(
-  function* () {
-    const looked = yield* lookAtSettings
-    const checks = yield* Effect.forEach(looked, ({ file, content }) =>
-      Either.match(content, {
-        onLeft: ({ message }) => Effect.succeed([problem(message)]),
-        onRight: Option.match({
-          onNone: () => Effect.succeed([]),
-          onSome: (content) =>
-            Effect.map(
-              checkFile(file.path, content),
-              (found): ReadonlyArray<Check> => [
-                ...found,
-                ...content.plugins.map((id) => ok(`in ${file.path}, by the plugin ${id}`)),
-              ],
-            ),
-        }),
+export const checkRegistration = Effect.gen(function* () {
+  const looked = yield* lookAtSettings
+  const checks = yield* Effect.forEach(looked, ({ file, content }) =>
+    Either.match(content, {
+      onLeft: ({ message }) => Effect.succeed([problem(message)]),
+      onRight: Option.match({
+        onNone: () => Effect.succeed([]),
+        onSome: (content) =>
+          Effect.map(
+            checkFile(file.path, content),
+            (found): ReadonlyArray<Check> => [
+              ...found,
+              ...content.plugins.map((id) => ok(`in ${file.path}, by the plugin ${id}`)),
+            ],
+          ),
       }),
-    )
-    const all = checks.flat()
-    return all.length > 0 ? all : [warning("no agent's settings have tooltrail's hook; run `tooltrail install`")]
-  },
-)
+    }),
+  )
+  const all = checks.flat()
+  return all.length > 0 ? all : [warning("no agent's settings have tooltrail's hook; run `tooltrail install`")]
+})

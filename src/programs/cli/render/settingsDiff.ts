@@ -6,6 +6,9 @@ import type { OutputStyle } from "./terminal.ts"
 
 const CONTEXT_LINES = 3
 
+export const isChange = ({ before, after }: SettingsEdit): boolean =>
+  Option.getOrNull(before) !== Option.getOrNull(after)
+
 /** A diff may end up in a log or a ticket. */
 const withoutTokens = (content: string) => content.replace(/Bearer [0-9a-f]{64}/g, "Bearer …")
 
