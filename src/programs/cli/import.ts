@@ -94,20 +94,16 @@ const isForeign = ({ path }: TranscriptFile) =>
     Effect.catchTag("UnreadableTranscript", () => Effect.succeed(false)),
   )
 
-interface ImportedHistory extends ImportResult {
-  /** How many of the transcripts were read by an earlier import, some perhaps not to their end. */
-  readonly readBefore: number
-  /** The files that were named and are no transcripts. They are left out. */
-  readonly foreign: ReadonlyArray<NoTranscript>
-}
-
 /** Makes the store, and leaves what was called until now out of it, unless an import asks for it. */
 export const leaveHistoryOut = Effect.gen(function* () {
   const { leaveHistoryBefore } = yield* TranscriptLedger
   yield* leaveHistoryBefore(yield* now)
 }).pipe(Effect.provide(RecordingStore), Effect.catchTag("StoreMissing", Effect.die))
 
-/** Records the calls of transcripts, of all that Claude Code keeps if no path is given. Without any, no store is made. */
+/**
+ * Records the calls of transcripts, of all that Claude Code keeps if no path is given. Without any, no store is made. `foreign` are
+ * files that were named and are no transcripts; they are left out.
+ */
 export const importHistory = (paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { find } = yield* Transcripts
@@ -119,15 +115,12 @@ export const importHistory = (paths: ReadonlyArray<string>) =>
       others.files.length > 0 || unreadable.length > 0
         ? yield* intoStore(others)
         : { summary: emptySummary, places, unreadable: 0, readBefore: 0 }
-    return { ...result, foreign: foreign.map(({ path }) => new NoTranscript({ path })) } satisfies ImportedHistory
+    return { ...result, foreign: foreign.map(({ path }) => new NoTranscript({ path })) }
   }).pipe(Effect.provide(TranscriptsRemembering), sayWhereItStopped)
 
-export const renderImport = ({
-  summary,
-  places,
-  unreadable,
-  readBefore = 0,
-}: ImportResult & Partial<Pick<ImportedHistory, "readBefore">>): string => {
+/** `readBefore`: how many of the transcripts were read by an earlier import, some perhaps not to their end. */
+export const renderImport = (result: ImportResult & { readonly readBefore?: number }): string => {
+  const { summary, places, unreadable, readBefore = 0 } = result
   if (summary.files === 0) return `No transcripts in ${places.map(printable).join(", ")}.`
   const { recorded, already_known, pruned, without_result, broken_lines, seconds } = summary
   const parts = [

@@ -83,23 +83,14 @@ const checkFile = (path: string, content: SettingsContent) =>
 
 /** Whether agents will start the hook, and whether its files exist. */
 export const checkRegistration = Effect.gen(function* () {
-  const looked = yield* lookAtSettings
-  const checks = yield* Effect.forEach(looked, ({ file, content }) =>
-    Either.match(content, {
-      onLeft: ({ message }) => Effect.succeed([problem(message)]),
-      onRight: Option.match({
-        onNone: () => Effect.succeed([]),
-        onSome: (content) =>
-          Effect.map(
-            checkFile(file.path, content),
-            (found): ReadonlyArray<Check> => [
-              ...found,
-              ...content.plugins.map((id) => ok(`in ${file.path}, by the plugin ${id}`)),
-            ],
-          ),
-      }),
-    }),
-  )
-  const all = checks.flat()
+  const all: Array<Check> = []
+  for (const { file, content } of yield* lookAtSettings) {
+    if (Either.isLeft(content)) all.push(problem(content.left.message))
+    else if (Option.isSome(content.right)) {
+      const { plugins } = content.right.value
+      all.push(...(yield* checkFile(file.path, content.right.value)))
+      all.push(...plugins.map((id) => ok(`in ${file.path}, by the plugin ${id}`)))
+    }
+  }
   return all.length > 0 ? all : [warning("no agent's settings have tooltrail's hook; run `tooltrail install`")]
 })
