@@ -14,7 +14,7 @@ import { FailureKind, FolderPath, Name, ToolUse, ToolUseSource } from "./ToolUse
 
 // An export of a store is lines of JSON: its header, projects, tools, calls and end. Fields are named as the store's columns.
 
-/** The version of the format that this program writes and reads. */
+/** The version of the format that this program writes, and the newest that it reads. */
 export const TRANSFER_VERSION = 2
 
 export const TransferHeader = Schema.Struct({
@@ -22,12 +22,14 @@ export const TransferHeader = Schema.Struct({
   version: Schema.Int.pipe(
     Schema.filter(
       (version) =>
-        version === TRANSFER_VERSION || `is ${version}, this program reads ${TRANSFER_VERSION}; update tooltrail`,
+        version <= TRANSFER_VERSION || `is ${version}, this program reads up to ${TRANSFER_VERSION}; update tooltrail`,
     ),
   ),
   exported_at: CheckedTimestamp,
   /** Earlier calls are left out; null if none are. */
   since: Schema.NullOr(CheckedTimestamp),
+  /** In version 1: what the store calls itself. */
+  store: Schema.optional(Name),
 })
 export type TransferHeader = typeof TransferHeader.Type
 
@@ -103,7 +105,7 @@ const isSource = Schema.is(ToolUseSource)
 
 /**
  * Reads a call from its row in a store or an export. Who writes rows by plain SQL may leave out the agent and the id. `place` tells
- * such rows apart that are alike otherwise.
+ * such rows apart that are alike otherwise; in an export of version 1 `origin` and `id` do.
  */
 export const fromEventRow = (row: JsonObject): Either.Either<ToolUse, string> => {
   // As the hook reads its payload.
@@ -124,7 +126,7 @@ export const fromEventRow = (row: JsonObject): Either.Either<ToolUse, string> =>
         ? toolUseId
         : importedCallId(ROW_ID_PREFIX, [
             ...[given("tool_name"), given("created_at"), given("session_id"), given("project_hash"), success],
-            row.place,
+            ...[row.place, row.origin, row.id],
           ]),
     success: success === 1 ? true : success === 0 ? false : success,
     durationIsEstimated: row.duration_is_estimated === 1,
@@ -147,10 +149,12 @@ export const isHeader = (line: string): boolean => /^\{\s*"tooltrail"\s*:\s*"eve
 export const readHeader = decoder(Schema.parseJson(TransferHeader))
 
 /** Reads a line after the header. */
-export const readLine = (line: string): Either.Either<TransferRecord, string> => {
+export const readLine = (line: string, header: TransferHeader): Either.Either<TransferRecord, string> => {
   const value = Option.getOrNull(parse(line))
   if (!isObject(value)) return Either.left("it is not a JSON object")
-  if (isObject(value.event)) return Either.map(fromEventRow(value.event), (use) => ({ use }))
+  if (isObject(value.event)) {
+    return Either.map(fromEventRow({ origin: header.store, ...value.event }), (use) => ({ use }))
+  }
   if ("project" in value) return Either.map(decodeProject(value.project), (project) => ({ project }))
   if ("tool" in value) return Either.map(decodeTool(value.tool), (tool) => ({ tool }))
   if ("end" in value) return Either.map(decodeEnd(value.end), (end) => ({ end }))

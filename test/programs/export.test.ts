@@ -428,12 +428,50 @@ describe("importing exports", () => {
     }),
   )
 
-  it.scoped("refuses what newer programs wrote", () =>
+  it.scoped("reads what older programs wrote, and refuses what newer ones did", () =>
     Effect.gen(function* () {
+      yield* TestClock.setTime(NOW)
       const [to, file] = [yield* openStore, freshFile()]
-      writeFileSync(file, JSON.stringify({ tooltrail: "events", version: 3, exported_at: at(0), since: null }))
+      const call = {
+        tool_name: "Bash",
+        session_id: "s",
+        project_hash: null,
+        success: 1,
+        created_at: at(0),
+        source: "plugin",
+      }
+      const others = { duration_ms: null, subagent: null, target: null, server_name: null, failure_kind: null }
+      const old = [
+        { tooltrail: "events", version: 1, store: "a", exported_at: at(0), since: null },
+        {
+          tool: {
+            name: "x",
+            tool_type: "skill",
+            scope: "global",
+            source: "hook",
+            project_hash: null,
+            description: null,
+            server_name: null,
+            discovered_at: at(0),
+            updated_at: at(0),
+          },
+          baselines: [{ origin: "a", count: 3, last_used_at: null, counted: null }],
+        },
+        { event: { id: 1, ...call, ...others, agent: "claude-code", tool_use_id: "toolu_1", was_unnamed: 1 } },
+        { event: { id: 2, ...call, ...others, agent: "claude-code", tool_use_id: null } },
+        { event: { id: 3, ...call, ...others, agent: null, tool_use_id: null } },
+        { event: { origin: "a", id: 3, ...call, ...others, agent: null, tool_use_id: null } },
+        { end: { projects: 0, tools: 1, events: 4 } },
+      ]
+      writeFileSync(file, old.map((line) => `${JSON.stringify(line)}\n`).join(""))
+      assert.deepInclude(yield* importFrom(to, file), { recorded: 3, already_known: 1, broken_lines: 0, whole: true })
+      assert.deepStrictEqual(yield* query(to, "SELECT name, usage_count FROM tool_registry ORDER BY name"), [
+        { name: "Bash", usage_count: 3 },
+        { name: "x", usage_count: 0 },
+      ])
+      writeFileSync(file, JSON.stringify({ ...old[0], version: 3 }))
       const error = yield* Effect.flip(importFrom(to, file))
-      assert.include(error.message, "version: is 3, this program reads 2; update tooltrail")
+      assert.include(error.message, "version: is 3, this program reads up to 2; update tooltrail")
     }),
   )
 })

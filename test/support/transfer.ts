@@ -5,12 +5,13 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { AllProjects } from "../../src/domain/Project.ts"
 import { openLaminarkFile } from "../../src/layers/agents/laminarkFile.ts"
 import { type Store, StoreLive, StoreMemory } from "../../src/layers/store/Store.ts"
 import { StoreTransferSql } from "../../src/layers/store/StoreTransferSql.ts"
 import { type ExportFormat, exportStore } from "../../src/programs/transfer/exportStore.ts"
-import { importExport, isExport } from "../../src/programs/transfer/importExport.ts"
+import { importExport, recogniseExport } from "../../src/programs/transfer/importExport.ts"
 import { importLaminark } from "../../src/programs/transfer/importLaminark.ts"
 import type { ExportSelection, StoreTransfer } from "../../src/services/StoreTransfer.ts"
 import { homeAt } from "./home.ts"
@@ -62,8 +63,8 @@ export const importFrom = (place: StorePlace, path: string) =>
   inStore(
     place,
     Effect.gen(function* () {
-      yield* isExport(path)
-      return yield* importExport(path)
+      const header = yield* recogniseExport(path)
+      return yield* importExport(path, Option.getOrThrow(header))
     }),
   )
 

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { PersistenceError } from "../../domain/StoreError.ts"
+import type { TransferHeader } from "../../domain/StoreTransfer.ts"
 import { now } from "../../domain/Timestamp.ts"
 import { counted, printable } from "../../domain/text.ts"
 import { laminarkPlaces, openLaminarkFile } from "../../layers/agents/laminarkFile.ts"
@@ -29,7 +30,7 @@ import {
   type ImportResult,
   importTranscripts,
 } from "../history/importTranscripts.ts"
-import { type ImportedExport, type Importing, importExport, isExport } from "../transfer/importExport.ts"
+import { type ImportedExport, type Importing, importExport, recogniseExport } from "../transfer/importExport.ts"
 import { type ImportedLaminark, importLaminark } from "../transfer/importLaminark.ts"
 import { explainDamage } from "../upkeep/doctor.ts"
 import { described } from "./command.ts"
@@ -169,9 +170,9 @@ const renderTaken = (path: string, done: ImportedExport | ImportedLaminark, more
 }
 
 /** Imports a file that `tooltrail export` wrote. */
-const takeExport = (path: string, asJson: boolean) =>
+const takeExport = (path: string, header: TransferHeader, asJson: boolean) =>
   Effect.gen(function* () {
-    const done = yield* withStore(importExport(path))
+    const done = yield* withStore(importExport(path, header))
     if (asJson) return yield* Console.log(JSON.stringify({ files: 1, ...done }))
     const broken = done.broken_lines === 0 ? [] : [counted(done.broken_lines, "broken line")]
     yield* Console.log(renderTaken(path, done, broken))
@@ -214,9 +215,10 @@ export const importCalls = Command.make("import", { paths, json }, ({ paths, jso
       return yield* takeLaminark(second, json)
     }
     for (const path of paths) {
-      if (!(yield* isExport(resolve(path)))) continue
+      const header = yield* recogniseExport(resolve(path))
+      if (Option.isNone(header)) continue
       if (paths.length > 1) return yield* refuse(path, "it is an export, which is imported by itself")
-      return yield* takeExport(resolve(path), json)
+      return yield* takeExport(resolve(path), header.value, json)
     }
     yield* takeTranscripts(paths, json)
   }),

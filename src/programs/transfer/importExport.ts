@@ -7,7 +7,14 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { MADE_ID_PREFIX } from "../../domain/CallId.ts"
 import { PersistenceError } from "../../domain/StoreError.ts"
-import { isHeader, readHeader, readLine, type TransferRecord, toProject } from "../../domain/StoreTransfer.ts"
+import {
+  isHeader,
+  readHeader,
+  readLine,
+  type TransferHeader,
+  type TransferRecord,
+  toProject,
+} from "../../domain/StoreTransfer.ts"
 import { latestCredible, type Timestamp } from "../../domain/Timestamp.ts"
 import type { ToolUse } from "../../domain/ToolUse.ts"
 import { Projects } from "../../services/Projects.ts"
@@ -69,13 +76,15 @@ export interface ImportedExport {
 const cannotImport = (path: string, reason: "unavailable" | "rejected") => (cause: unknown) =>
   cause instanceof PersistenceError ? cause : new PersistenceError({ operation: `import ${path}`, reason, cause })
 
-/** Whether this file is an export. */
-export const isExport = (path: string): Effect.Effect<boolean, PersistenceError, FileSystem.FileSystem> =>
+/** The header of an export that is this file; none if it is something else, or not there. */
+export const recogniseExport = (
+  path: string,
+): Effect.Effect<Option.Option<TransferHeader>, PersistenceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    if (!(yield* files.exists(path))) return false
+    if (!(yield* files.exists(path))) return Option.none()
     const { type } = yield* files.stat(path)
-    if (type === "Directory") return false
+    if (type === "Directory") return Option.none()
     const reject = cannotImport(path, "rejected")
     // A pipe gives its bytes once, and blocks who opens it until somebody writes.
     if (type !== "File") return yield* reject("it is not a file or a folder; write what it gives to a file first")
@@ -84,9 +93,8 @@ export const isExport = (path: string): Effect.Effect<boolean, PersistenceError,
     if (/\btool_name,session_id,/.test(line)) {
       return yield* reject("it is CSV; import reads the lines of JSON that `tooltrail export` writes")
     }
-    if (!isHeader(line)) return false
-    yield* Either.mapLeft(readHeader(line), (problem) => reject(`its header is wrong: ${problem}`))
-    return true
+    if (!isHeader(line)) return Option.none()
+    return Option.some(yield* Either.mapLeft(readHeader(line), (problem) => reject(`its header is wrong: ${problem}`)))
   }).pipe(Effect.mapError(cannotImport(path, "unavailable")))
 
 const timesOf = (record: TransferRecord): ReadonlyArray<Timestamp> => {
@@ -103,6 +111,7 @@ const hasOwnId = ({ toolUseId }: ToolUse) => !toolUseId.startsWith(MADE_ID_PREFI
  */
 export const importExport = Effect.fn("importExport")(function* (
   path: string,
+  header: TransferHeader,
 ): Effect.fn.Return<ImportedExport, PersistenceError, FileSystem.FileSystem | Importing> {
   const files = yield* FileSystem.FileSystem
   const { atomically } = yield* Transaction
@@ -119,7 +128,7 @@ export const importExport = Effect.fn("importExport")(function* (
 
   const read = (text: string): Either.Either<TransferRecord, string> =>
     Either.filterOrLeft(
-      readLine(text),
+      readLine(text, header),
       (record) => timesOf(record).every((time) => time <= latest),
       () => "dated more than a day ahead",
     )
