@@ -545,6 +545,7 @@ describe("the history", () => {
     writeLines(join(project, "s.jsonl"), finishedCall("new", { millis: Date.now() + 2000 }))
     succeeds(await someone.run("reconcile"))
     assert.strictEqual(calls(), 1)
+    assert.include(succeeds(await someone.run("coverage --since 20y")), "`tooltrail import` records what is missing.")
     assert.match(succeeds(await someone.run("import")), /^Recorded 37 calls /)
     assert.strictEqual(calls(), 38)
   })

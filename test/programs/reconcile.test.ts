@@ -205,7 +205,7 @@ describe("reconciling", () => {
     const { stdout } = await runCli(home, ["coverage"], { env })
     assert.match(stdout, /^0 of 3 calls recorded in the last 7 days\n/)
     assert.include(stdout, "3 missing: 2 mcp__x__y, 1 Agent\n")
-    assert.include(stdout, "`tooltrail reconcile` records what is missing.")
+    assert.include(stdout, "`tooltrail import` records what is missing.")
     const unused = await runCli(home, ["unused", "--since", "7d", "--all-projects", "--json"], { env })
     assert.deepInclude(JSON.parse(unused.stdout), { verdict: "not enough", reason: "coverage too low", coverage: 0 })
     const reconciled = JSON.parse((await runCli(home, ["reconcile", "--json"], { env })).stdout)

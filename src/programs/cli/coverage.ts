@@ -38,7 +38,7 @@ const render = (coverage: MeasuredCoverage, period: string, view: View): string 
   return [
     ...lines.filter((parts) => parts.length > 0).map((parts) => sentence(parts, view)),
     ...Option.toArray(pruned),
-    ...(coverage.missing > 0 ? ["`tooltrail reconcile` records what is missing."] : []),
+    ...(coverage.missing > 0 ? ["`tooltrail import` records what is missing."] : []),
   ].join("\n")
 }
 
