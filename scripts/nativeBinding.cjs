@@ -31,7 +31,7 @@ module.exports = () => {
     if (elsewhere !== undefined) return elsewhere
     const installed = folders.find(existsSync)
     throw installed === undefined
-      ? cannotLoad("better-sqlite3 is not installed", "install tooltrail anew")
+      ? cannotLoad("better-sqlite3 is not installed", "reinstall tooltrail")
       : cannotLoad("better-sqlite3 is installed, but not built", build(installed))
   }
   const native = { exports: {} }

@@ -220,7 +220,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     const gone = await runCli(freshHome(), "top")
     renameSync(`${driver}.away`, driver)
     assert.deepStrictEqual([gone.code, gone.stdout, lines(gone.stderr).length], [1, "", 1])
-    assert.include(gone.stderr, "better-sqlite3 is not installed; install tooltrail anew")
+    assert.include(gone.stderr, "better-sqlite3 is not installed; reinstall tooltrail")
   })
 })
 

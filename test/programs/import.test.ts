@@ -74,7 +74,7 @@ const assertSaid = ({ code, signal, stdout, stderr }: Ended) => {
   if (signal !== null) return
   if (code === 0) return assert.property(JSON.parse(stdout), "recorded")
   assert.deepStrictEqual([code, stdout], [130, ""])
-  assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import goes on where this one stopped"])
+  assert.deepStrictEqual(lines(stderr), ["tooltrail: interrupted; the next import continues from here"])
 }
 
 describe("tooltrail import", () => {

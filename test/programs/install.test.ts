@@ -552,7 +552,7 @@ describe("the history", () => {
 })
 
 describe("uninstall --purge", () => {
-  it("leaves what is recorded unless told, and then removes all of it and nothing else", async () => {
+  it("leaves what is recorded unless asked, and then removes all of it and nothing else", async () => {
     const someone = person()
     await someone.run("install")
     const [handler] = someone.read().hooks.PostToolUse?.[0]?.hooks ?? []
@@ -564,7 +564,7 @@ describe("uninstall --purge", () => {
     assert.deepStrictEqual([refused.code, lines(refused.stderr).length], [1, 1])
     assert.include(refused.stderr, "--yes")
     assert.isTrue(existsSync(someone.settings))
-    assert.include((await someone.run("uninstall --purge --scope user")).stderr, "--purge goes with no --scope")
+    assert.include((await someone.run("uninstall --purge --scope user")).stderr, "--purge does not go with --scope")
 
     assert.include(succeeds(await someone.run("uninstall --purge --dry-run")), join(someone.tooltrail, "tooltrail.db"))
     succeeds(await someone.run("uninstall"))

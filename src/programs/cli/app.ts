@@ -38,14 +38,14 @@ export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly messag
 
 const hook = Command.make("hook", {}, () => runHook).pipe(
   described(
-    "The hook itself: reads one payload from standard input and records it. tooltrail-hook does the same and starts faster.",
+    "The hook itself: reads one payload from standard input and records its call. tooltrail-hook does the same and starts faster.",
     "tooltrail hook < payload.json",
   ),
 )
 
 const serve = Command.make("serve", { port }, ({ port }) => runServer(port)).pipe(
   described(
-    "Records the calls that agents post to it, for agents with HTTP hooks. POST /hook on 127.0.0.1 takes the hook's payload.",
+    "Records calls that agents send over HTTP, so that no call starts a process. POST /hook on 127.0.0.1 takes the hook's payload. Register it with `tooltrail install --mode http`.",
     "tooltrail serve --port 4717",
   ),
 )
@@ -103,7 +103,7 @@ const commandInList = /^ {2}- (\S+).*? {2,}(\S.*?) Example: .*\n\n/gm
 
 const NAME_WIDTH = 11
 
-/** The help as `@effect/cli` writes it, made shorter. It leaves out the program's name in the usage of a command. */
+/** The help as `@effect/cli` writes it, made shorter, and wrapped on a terminal. It leaves out the program's name in the usage of a command. */
 const plainHelp = (text: string, style: OutputStyle): string =>
   stripVTControlCharacters(text)
     .replace(/(USAGE[^$]*\$ )(?!tooltrail)/, "$1tooltrail ")
@@ -111,6 +111,12 @@ const plainHelp = (text: string, style: OutputStyle): string =>
     .replace(commandInList, (_, name: string, summary: string) => {
       const lines = paragraph(summary, { ...style, width: style.width - NAME_WIDTH - 2, isTerminal: true })
       return `  ${name.padEnd(NAME_WIDTH)}${lines.replaceAll("\n", `\n${" ".repeat(NAME_WIDTH + 2)}`)}\n`
+    })
+    .replace(/^\$ tooltrail$/m, "$& COMMAND")
+    .replace(/ Example: /, "\n\nExample: ")
+    .replace(/^( *)(.+)$/gm, (_, indent: string, line: string) => {
+      const wrapped = paragraph(line, { ...style, width: style.width - indent.length })
+      return indent + wrapped.replaceAll("\n", `\n${indent}`)
     })
     .replace(/^Also: /m, "\n$&")
     .replace(/\n{3,}/g, "\n\n")

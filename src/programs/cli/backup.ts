@@ -30,7 +30,9 @@ export const backup = Command.make("backup", { path }, ({ path }) =>
     ),
     Effect.provide(Layer.provideMerge(StoreFileSqlite, HomeLive)),
   ),
-).pipe(described("Copies the store to a file and checks the copy. Calls are recorded meanwhile.", "tooltrail backup"))
+).pipe(
+  described("Copies the store to a file and checks the copy. Hooks go on recording meanwhile.", "tooltrail backup"),
+)
 
 const restored = argument("path", "The backup to restore. It stays as it is.")
 
@@ -52,7 +54,7 @@ export const restore = Command.make("restore", { path: restored }, ({ path }) =>
   ),
 ).pipe(
   described(
-    "Replaces the store with a checked copy of a backup, and stores the spooled calls. The old store is kept under another name.",
+    "Checks a backup, puts a copy of it in place of the store, and stores the calls that wait in the spool. The old store is kept under another name.",
     "tooltrail restore tooltrail-20260131-235959.db",
   ),
 )

@@ -11,7 +11,7 @@ import { json, since, utc } from "./options.ts"
 import { sentence } from "./render/text.ts"
 import { renderNone } from "./render/usage.ts"
 
-/** `9 by reconciling: 8 Agent`, `1 Task`: parts, of which each is cut by itself; nothing of nothing. */
+/** `9 by reconciling: 8 Agent`, `1 Task`: the parts of a sentence; none if there are no calls. */
 const ofTools = (calls: number, how: string, tools: ReadonlyArray<ToolCount>): ReadonlyArray<string> => {
   if (calls === 0) return []
   const named = tools.slice(0, 5).map(({ tool_name, calls }) => `${calls} ${tool_name}`)
@@ -70,7 +70,7 @@ export const coverage = Command.make("coverage", { since, json, utc }, ({ since,
   }),
 ).pipe(
   described(
-    "Of the calls that transcripts show: how many were recorded as they happened, how many later, and how many are missing.",
+    "How many of the calls in transcripts were recorded as they happened, how many later, and how many are missing.",
     "tooltrail coverage --since 30d",
   ),
 )

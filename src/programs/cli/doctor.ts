@@ -68,4 +68,9 @@ export const doctor = Command.make("doctor", { json, mend }, ({ json, mend }) =>
     yield* Console.log(json ? JSON.stringify({ ok: problems === 0, checks }) : renderChecks(checks, yield* outputStyle))
     if (problems > 0) return yield* new NeedsAttention({ problems })
   }).pipe(Effect.provide(Surroundings)),
-).pipe(described("Checks that tooltrail works, and says what is wrong.", "tooltrail doctor --repair"))
+).pipe(
+  described(
+    "Checks that tooltrail works, says what is wrong, and repairs it if you add --repair.",
+    "tooltrail doctor --repair",
+  ),
+)

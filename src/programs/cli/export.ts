@@ -27,7 +27,7 @@ const file = argument("file", "The file to write, readable by you only. Default:
 const formats: ReadonlyArray<ExportFormat> = ["jsonl", "csv"]
 
 const format = Options.choice("format", formats).pipe(
-  Options.withDescription("The format. csv holds only the calls, not what is known about tools. Default: jsonl."),
+  Options.withDescription("The format. csv holds only the calls and cannot be imported. Default: jsonl."),
   Options.withDefault("jsonl" as const),
 )
 
@@ -86,7 +86,7 @@ export const exportCommand = Command.make(
     ),
 ).pipe(
   described(
-    "Writes out all calls and what is known about tools and projects. `tooltrail import` reads it back.",
+    "Writes out all calls, tools and projects, as lines of JSON that `tooltrail import` reads back, or as CSV for spreadsheets.",
     "tooltrail export --since 30d calls.jsonl",
   ),
 )

@@ -68,7 +68,7 @@ const INTERRUPTED = 130
 /** Says on an interrupt that nothing is lost. The exit code is the shell's for it, so that no command that needs the import runs. */
 export const sayWhereItStopped = Effect.onInterrupt(() =>
   Effect.zipRight(
-    Effect.logWarning("interrupted; the next import goes on where this one stopped"),
+    Effect.logWarning("interrupted; the next import continues from here"),
     Effect.sync(() => {
       process.exitCode = INTERRUPTED
     }),
@@ -188,7 +188,7 @@ const findLaminark = Effect.gen(function* () {
   return yield* refuse("laminark", `there is no ${places.join(" and no ")}; name its database`)
 })
 
-/** Imports the database of laminark at this place, else from where laminark keeps it. */
+/** Imports laminark's database at this path, or the one in its usual place. */
 const takeLaminark = (given: string | undefined, asJson: boolean) =>
   Effect.gen(function* () {
     const path = given === undefined ? yield* findLaminark : resolve(given)
@@ -204,7 +204,7 @@ const takeLaminark = (given: string | undefined, asJson: boolean) =>
 
 const paths = argument(
   "path",
-  "Transcripts, or folders with transcripts; without a path, all that Claude Code keeps. Or a file that `tooltrail export` wrote. Or `laminark`, and its database if that is not where laminark keeps it.",
+  "Transcripts, or folders with transcripts. Default: all that Claude Code keeps. Or one file that `tooltrail export` wrote. Or `laminark`, and then the path of its database if it is not in the usual place.",
 ).pipe(Args.repeated)
 
 export const importCalls = Command.make("import", { paths, json }, ({ paths, json }) =>
@@ -224,7 +224,7 @@ export const importCalls = Command.make("import", { paths, json }, ({ paths, jso
   }),
 ).pipe(
   described(
-    "Records the calls of your history from Claude Code's transcripts, of an export, or of laminark. Each is recorded once, however often it is imported.",
+    "Records past calls from Claude Code's transcripts, from an export, or from laminark's database. Each is recorded once, however often it is imported.",
     "tooltrail import ~/.claude/projects",
   ),
 )

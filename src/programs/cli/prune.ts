@@ -39,7 +39,7 @@ export const prune = Command.make("prune", { olderThan, dryRun, json }, ({ older
   ),
 ).pipe(
   described(
-    "Deletes old calls from the store, and keeps their daily sums for `tooltrail trend`.",
+    "Deletes old calls from the store. `tooltrail trend` still shows their daily sums; other questions no longer reach back that far.",
     "tooltrail prune --older-than 180d --dry-run",
   ),
 )

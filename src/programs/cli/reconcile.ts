@@ -20,7 +20,7 @@ import { json } from "./options.ts"
 const SETTLING = "2 seconds"
 
 const background = Options.boolean("background").pipe(
-  Options.withDescription("As the hook starts it: later, with low priority, and with the log for its only output."),
+  Options.withDescription("For the hook: start a little later, with low priority, and write only to the log."),
 )
 
 const Log = Layer.unwrapEffect(Effect.map(Home, (home) => Logger.replace(Logger.defaultLogger, fileLogger(home))))
@@ -53,7 +53,7 @@ export const reconcile = Command.make("reconcile", { background, json }, ({ back
   ),
 ).pipe(
   described(
-    "Adds the calls that transcripts hold and no hook told of. It runs by itself when a session of Claude Code begins or ends.",
+    "Adds the calls that transcripts hold and the hook missed. It runs by itself when a session of Claude Code begins or ends.",
     "tooltrail reconcile",
   ),
 )

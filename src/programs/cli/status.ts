@@ -56,7 +56,7 @@ const readable = (settings: ReadonlyArray<LookedAt>) =>
     Option.toArray(Option.flatten(Either.getRight(content))).map((found) => ({ file, ...found })),
   )
 
-/** Where the hook is registered. */
+/** Settings files that register the hook. */
 const registrationsOf = (settings: ReadonlyArray<LookedAt>) =>
   readable(settings).flatMap(({ file, registered }) => Option.toArray(registered).map((found) => ({ file, found })))
 
@@ -126,7 +126,7 @@ export const status = Command.make("status", { json }, ({ json }) =>
   }).pipe(Effect.provide(Surroundings)),
 ).pipe(
   described(
-    "Shows which agents are found, where and how the hook is registered, the last call, and the problems that doctor finds.",
+    "Shows which agents are found, where the hook is registered and how, the last call, and the problems that `tooltrail doctor` finds.",
     "tooltrail status",
   ),
 )

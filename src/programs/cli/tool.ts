@@ -127,7 +127,7 @@ export const tool = Command.make("tool", { name, since, project, json, utc }, ({
   }),
 ).pipe(
   described(
-    "How one tool was used: how often, how reliably and where, and what was called before and after it.",
+    "How one tool was used: how often, in which projects, how often it failed, and what was called before and after it.",
     "tooltrail tool Bash --since 24h",
   ),
 )

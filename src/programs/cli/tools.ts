@@ -53,7 +53,7 @@ export const tools = Command.make("tools", { project, json, utc }, ({ project, .
   }),
 ).pipe(
   described(
-    "The tools available in a project: global tools, its own, and those of plugins. A tool with 0 calls is known from another project.",
+    "The tools available in a project: global tools, its own, and those of plugins. A tool with 0 calls was called only in other projects.",
     "tooltrail tools --all-projects",
   ),
 )

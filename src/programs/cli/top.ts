@@ -20,7 +20,7 @@ const DAY_MILLIS = 86_400_000
 
 const by = Options.choice("by", ReportDimension.literals).pipe(
   Options.withDescription(
-    "What to group by: tool, target (the skill or subagent type that was called), MCP server, type of tool, agent, project, subagent that called, or day (UTC). Default: tool.",
+    "What to group by: tool, target (the skill or subagent type that was called), MCP server, type of tool, agent, project, the subagent that made the call, or day (UTC). Default: tool.",
   ),
   Options.withDefault("tool" as const),
 )

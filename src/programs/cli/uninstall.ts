@@ -24,13 +24,13 @@ import { outputStyle } from "./render/terminal.ts"
 
 const chosenScope = scope.pipe(
   Options.withDescription(
-    "Only this scope. Default: all scopes of the current project, and wherever else it was installed.",
+    "Only this scope. Default: all scopes of the current project, and all other settings that install changed.",
   ),
   Options.optional,
 )
 
 const purge = Options.boolean("purge").pipe(
-  Options.withDescription("Remove all that is recorded as well, after asking. Without it, that stays."),
+  Options.withDescription("Remove the recorded calls and all other files of tooltrail as well, after asking."),
 )
 
 const yes = Options.boolean("yes").pipe(Options.withDescription("Do not ask before --purge."))
@@ -107,11 +107,11 @@ export const uninstall = Command.make(
   ({ agent, scope, dryRun, purge, yes, json }) =>
     Effect.gen(function* () {
       if (purge && Option.isSome(scope)) {
-        return yield* Effect.fail(refuse("--purge goes with no --scope: a hook that stays would record anew"))
+        return yield* Effect.fail(refuse("--purge does not go with --scope: a hook that stays would go on recording"))
       }
       const asks = purge && !yes && !dryRun
       if (asks && (json || !(yield* isTerminal))) {
-        return yield* Effect.fail(refuse("--purge asks first; where nobody can answer, add --yes"))
+        return yield* Effect.fail(refuse("--purge asks first; if nobody can answer, add --yes"))
       }
       const home = yield* Home
       const files = yield* HomeFiles
