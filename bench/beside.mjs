@@ -38,7 +38,7 @@ const runHook = async (env, id) => {
   return performance.now() - started
 }
 
-/** Runs hooks while that holds, and returns how long each took. */
+/** Runs hooks as long as the condition holds, and returns how long each took. */
 const runHooks = async (env, name, goesOn) => {
   const times = []
   while (goesOn(times.length)) {

@@ -1,4 +1,4 @@
-// What measurements make of their numbers.
+// What the measurements compute from their numbers.
 import Table from "cli-table3"
 
 export const quantile = (numbers, share) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * share)]

@@ -1,4 +1,4 @@
-// Times the questions on stores of many events, in process: node bench/scale.mjs [--events 1000000] [--data FOLDER], where the
+// Times the questions on stores of many events, in process: node bench/scale.mjs [--events 1000000] [--data FOLDER], the folder in which
 // stores are kept. Needs `npm run build`.
 import { mkdirSync, rmSync, statSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
@@ -24,7 +24,7 @@ if (!(Number.isSafeInteger(size) && size >= FEWEST)) {
   process.exit(1)
 }
 const data = resolve(values.data)
-/** What all is held against; of less than a million, only to see that it runs. */
+/** The size that all is compared with; below a million, only to see that it runs. */
 const smallSize = Math.min(100_000, Math.floor(size / 10))
 // A machine that others share is slow for some seconds now and then: questions are asked for half a minute, and writes are
 // repeated for longer than that. While it is slow, batches, which end when they have held the store for so long, are smaller.

@@ -19,8 +19,8 @@ import { storeAt } from "./scaleStores.mjs"
 const DAY = 86_400_000
 const MIDNIGHT = END - (END % DAY) - DAY
 /**
- * The present is on the last day of the data. What there is to read beside whole days depends on its time of that day: hours
- * up to the next place where the sum of a day can begin, and single calls up to the next place where that of an hour can.
+ * The present is on the last day of the data. What must be read besides whole days depends on its time of that day: hours
+ * up to the next day, and single calls up to the next hour.
  */
 let present = MIDNIGHT
 const clock = Object.assign(Object.create(Clock.make()), {
@@ -54,7 +54,7 @@ const bars = [1, 2, 3, 5, 1, 1, 5]
 
 const month = { amount: 30, unit: "days" }
 
-/** The most used tools of a month, from the events alone. Fails where the sums answer anything else. */
+/** The most used tools of a month, from the events alone. Fails if the sums answer anything else. */
 const plainUsage = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { getUsageSince } = yield* UsageEvents
@@ -119,7 +119,7 @@ export const printQuestions = async (small, large, { warmUpRuns, runs }) => {
     await timings([small.directory, large.directory], questions, warmUpRuns, runs),
   ).entries()) {
     const took = [median(before), median(after)].map((each) => each.toFixed(2))
-    // Of what both took at the same time of a day, one right after the other.
+    // Of the times of both at the same time of a day, one right after the other.
     const ratio = median(after.map((each, time) => each / before[time])).toFixed(2)
     table.push([name, ...took, ratio, `≤ ${bars[place]}`, quantile(after, 0.9).toFixed(2)])
   }

@@ -1,4 +1,4 @@
-// What it takes to write one event, and many at once. Writes go to a folder of their own, so that the stores stay as they are.
+// Times writing one event, and many at once. Writes go to a folder of their own, so that the stores stay as they are.
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"

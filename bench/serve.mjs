@@ -103,7 +103,7 @@ const post = (n) => {
   )
 }
 
-/** Waits where it disturbs nobody, for what is shorter than a timer's millisecond, and says when each request is due. */
+/** Says when each request is due. It runs on a thread of its own, because it also waits for less than a timer's millisecond. */
 const metronome = `
   const { parentPort, workerData } = require("node:worker_threads")
   const { performance } = require("node:perf_hooks")
@@ -118,7 +118,7 @@ const metronome = `
 `
 
 /**
- * Sends at the times that the rate tells, whatever the answers do. A latency counts from the request to the end of its
+ * Sends at the times that the rate sets, whatever the answers do. A latency counts from the request to the end of its
  * response, and once more from the time the request was due, which takes in what this generator was late and what waited.
  */
 const drive = (first, total) =>

@@ -13,7 +13,7 @@ const environment = {
   CLAUDE_CONFIG_DIR: join(home, "claude"),
 }
 
-/** Runs one of the built programs; the demo fails where it does. */
+/** Runs one of the built programs. If that fails, so does the demo. */
 const run = (program, args, input) => {
   const options = { env: environment, input, stdio: [input === undefined ? "inherit" : "pipe", "inherit", "inherit"] }
   const { status } = spawnSync(process.execPath, [join(root, "dist", program), ...args], options)

@@ -1,10 +1,10 @@
-// Bundled in the place of `bindings`, which walks folders to find better-sqlite3's compiled part. Here it is where npm puts
-// it: below this package, or beside it.
+// Bundled in the place of `bindings`, which walks folders to find better-sqlite3's compiled part. Here it is in the folder that npm uses:
+// below this package, or beside it.
 const { existsSync } = require("node:fs")
 
 const COMPILED = "/build/Release/better_sqlite3.node"
 
-/** Where neither folder is there, as in a workspace, Node may still find it. */
+/** If neither folder is there, as in a workspace, Node may still find it. */
 const findElsewhere = () => {
   try {
     return require("better-sqlite3/build/Release/better_sqlite3.node")

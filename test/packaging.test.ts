@@ -93,7 +93,7 @@ beforeAll(() => {
 })
 
 describe("the packed tarball", () => {
-  it("holds the programs, the library, the plugin, the samples and what describes them", () => {
+  it("holds the programs, the library, the plugin, the samples, the README and the licence", () => {
     const strays = packed
       .map(({ path }) => path)
       .filter(
@@ -170,7 +170,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     refuses(await runCli(freshHome(), ...args))
   })
 
-  it("doctor says so among its checks, and its repair stores what waits once that is mended", async () => {
+  it("doctor names it among its checks, and its repair stores the waiting calls once it is built", async () => {
     const home = freshHome()
     await runHook(home, "a")
     const sick = await runCli(home, "doctor", "--repair", "--json")
@@ -185,7 +185,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     renameSync(compiled, `${compiled}.away`)
   })
 
-  it("registers itself all the same and says so, and calls through the registered command wait for the build", async () => {
+  it("registers itself anyway and says so, and calls through the registered command wait for the build", async () => {
     const user = temporaryFolder()
     const installing = await run("tooltrail", { HOME: user }, ["install"])
     assert.deepStrictEqual([installing.code, lines(installing.stderr).length], [0, 1])
@@ -203,14 +203,14 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
     renameSync(compiled, `${compiled}.away`)
   })
 
-  it("help and version are there all the same", async () => {
+  it("help and version work anyway", async () => {
     for (const option of ["--help", "--version"]) {
       const { code, stderr } = await runCli(freshHome(), option)
       assert.deepStrictEqual([code, stderr], [0, ""])
     }
   })
 
-  it("says so as well where it was built for another Node, and where it is gone", async () => {
+  it("says so as well if it was built for another Node, or if it is gone", async () => {
     mkdirSync(join(driver, "build", "Release"), { recursive: true })
     writeFileSync(compiled, "no library")
     const other = await runCli(freshHome(), "top")
@@ -227,7 +227,7 @@ describe("installed without scripts, so that better-sqlite3 is not built", () =>
 describe("installed and built", () => {
   beforeAll(build)
 
-  it("registers itself, is run as registered, answers, and takes itself out again", async () => {
+  it("registers itself, runs as registered, answers, and removes itself again", async () => {
     const user = temporaryFolder()
     const installing = await run("tooltrail", { HOME: user }, ["install"])
     assert.deepStrictEqual([installing.code, installing.stderr], [0, ""])
@@ -253,7 +253,7 @@ describe("installed and built", () => {
     assert.lengthOf(readdirSync(join(installed, "dist", "code-cache")), 2)
   })
 
-  it("works where the user cannot write to it, with the cache in the user's own folder", async () => {
+  it("works if the user cannot write to it, with the cache in the user's own folder", async () => {
     const outside = temporaryFolder()
     const home = join(outside, "home")
     mkdirSync(home)

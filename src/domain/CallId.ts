@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 export const MADE_ID_PREFIX = "tooltrail-"
 
 /**
- * An id for a call whose agent gave none. Such a call is provisional: when the transcript of its session is read, what that
- * shows replaces it.
+ * An id for a call whose agent gave none. Such a call is provisional: when the transcript of its session is read, the calls that it
+ * shows replace it.
  */
 export const makeCallId: Effect.Effect<string> = Effect.sync(() => MADE_ID_PREFIX + crypto.randomUUID())

@@ -40,7 +40,7 @@ export const isOwnConfiguration = (text: string): boolean =>
     },
   )
 
-/** Reads the text of a configuration. An unknown key is refused, so that a typing error does not go unseen. */
+/** Reads the text of a configuration. An unknown key is refused, so that a typing error is noticed. */
 export const parseConfiguration = (text: string, path: string): Either.Either<Configuration, UnusableConfiguration> => {
   const refuse = (reason: string) => Either.left(new UnusableConfiguration({ path, reason }))
   const parsed = Either.try(() => JSON.parse(text) as unknown)

@@ -30,7 +30,7 @@ const byTool = (toolNames: ReadonlyArray<string>): ReadonlyArray<ToolCount> => {
     .sort((a, b) => b.calls - a.calls || (a.tool_name < b.tool_name ? -1 : 1))
 }
 
-/** A call in a transcript, and where it was recorded from; null if it is not recorded. */
+/** A call in a transcript, and the source that recorded it; null if it is not recorded. */
 export interface ShownCall {
   readonly toolName: string
   readonly source: ToolUseSource | null
@@ -54,10 +54,10 @@ export const coverageOf = (calls: ReadonlyArray<ShownCall>): Coverage => {
 export const recordedShare = ({ calls, missing }: Coverage): number | null =>
   calls === 0 ? null : (calls - missing) / calls
 
-/** If a smaller share of the calls is recorded, a tool without calls cannot be called unused. */
+/** If fewer of the calls are recorded, no tool can be called unused. */
 export const COVERAGE_NEEDED = 0.95
 
-/** In a longer silence, a hook that did not run cannot be told from a person who was away. */
+/** After a longer silence, nobody can tell whether the hook did not run or the person was away. */
 const MOST_SILENT_DAYS = 7
 
 /** How many of a window's calls in transcripts are recorded. */
@@ -89,7 +89,7 @@ export interface Observation {
   readonly days: ReadonlyArray<TrendPoint>
 }
 
-/** Whether what is not recorded can be said not to have happened. */
+/** Whether a call that is not recorded can be said not to have happened. */
 export type Evidence =
   | { readonly verdict: "enough"; readonly observedFrom: Timestamp; readonly coverage: Option.Option<KnownCoverage> }
   | { readonly verdict: "not enough"; readonly reason: "nothing recorded" }

@@ -68,7 +68,7 @@ const Count = Schema.Int.pipe(Schema.nonNegative())
 /** A whole export ends with this: how many of each came before. */
 export const TransferEnd = Schema.Struct({ projects: Count, tools: Count, events: Count })
 
-/** What another program has counted for a tool in all, and the last use that it knows. */
+/** How many uses of a tool another program has counted, and the last use that it knows. */
 export const ImportedCount = Schema.Struct({ count: Count, last_used_at: Schema.NullOr(TimestampText) })
 export type ImportedCount = typeof ImportedCount.Type
 
@@ -82,11 +82,11 @@ export type TransferRecord =
 
 export const ROW_ID_PREFIX = `${MADE_ID_PREFIX}row-`
 
-/** An id for a call that has none where it comes from: always the same, so that it is known when it is imported again. */
+/** An id for a call whose source has none. It is always the same, so that the call is known when it is imported again. */
 export const importedCallId = (prefix: string, row: ReadonlyArray<unknown>): string =>
   `${prefix}${bytesToHex(sha256(utf8ToBytes(JSON.stringify(row)))).slice(0, 32)}`
 
-/** Decodes values; of others says what is wrong first. */
+/** Decodes a value, or says what is wrong with it first. */
 export const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(schema)
   return (value: unknown): Either.Either<A, string> =>
@@ -104,8 +104,8 @@ const isFailureKind = Schema.is(FailureKind)
 const isSource = Schema.is(ToolUseSource)
 
 /**
- * Reads a call from its row in a store or an export. Who writes rows by plain SQL may leave out the agent and the id. `place` tells
- * such rows apart that are alike otherwise; in an export of version 1 `origin` and `id` do.
+ * Reads a call from its row in a store or an export. A program that writes rows by plain SQL may leave out the agent and the id. `place` keeps
+ * equal rows apart; in an export of version 1 `origin` and `id` do.
  */
 export const fromEventRow = (row: JsonObject): Either.Either<ToolUse, string> => {
   // As the hook reads its payload.

@@ -15,7 +15,7 @@ export type TimeWindow = Age | { readonly since: string }
 
 const ages = `24h, 7d, 2w, 1y or "-7 days"`
 
-/** The text is not what was asked for. The message says what is accepted. */
+/** The text cannot be read. The message says what is accepted. */
 export class InvalidTimeWindow extends Data.TaggedError("InvalidTimeWindow")<{
   readonly text: string
   readonly wanted: "an age" | "a time window"

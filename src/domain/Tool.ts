@@ -17,12 +17,12 @@ export type ToolType = typeof ToolType.Type
 export const ToolScope = Schema.Literal("global", "project", "plugin")
 export type ToolScope = typeof ToolScope.Type
 
-/** A tool as it was met for the first time, in a call or in a configuration. */
+/** A tool as it was first seen, in a call or in a configuration. */
 export const DiscoveredTool = Schema.Struct({
   name: Schema.String,
   toolType: ToolType,
   scope: ToolScope,
-  /** Where it was met: `hook`, `transcript`, `library`, … */
+  /** What showed it first: `hook`, `transcript`, `library`, … */
   source: Schema.String,
   projectHash: Schema.NullOr(ProjectHash),
   description: Schema.NullOr(Schema.String),
@@ -30,7 +30,7 @@ export const DiscoveredTool = Schema.Struct({
 })
 export type DiscoveredTool = typeof DiscoveredTool.Type
 
-/** A value that another program stored and that is none of ours is read as `fallback`. */
+/** If another program stored a value that is not one of ours, it is read as `fallback`. */
 const orElse = <A extends string>(schema: Schema.Schema<A>, fallback: A): Schema.Schema<A> =>
   schema.annotations({ decodingFallback: () => Effect.succeed(fallback) })
 
@@ -51,7 +51,7 @@ export const ToolRegistryRow = Schema.Struct({
 })
 export type ToolRegistryRow = typeof ToolRegistryRow.Type
 
-/** A row of the registry that is not what it should be; without a row where `usage_count` is null. */
+/** A row of the registry that is not what it should be; if `usage_count` is null, the row is missing. */
 export const RegistryDrift = Schema.Struct({
   name: Schema.String,
   project_hash: Schema.NullOr(ProjectHash),

@@ -15,14 +15,14 @@ const lowerCaseBuiltins = new Set([
 const MCP_PREFIX = "mcp__"
 const PLUGIN_PREFIX = "mcp__plugin_"
 
-/** What kind of tool a raw name stands for, as far as a name can tell. */
+/** What kind of tool a raw name stands for, as far as the name shows. */
 export const inferToolType = (name: string): ToolType => {
   if (name.startsWith(MCP_PREFIX)) return "mcp_tool"
   if (name === "Skill") return "skill"
   return lowerCaseBuiltins.has(name) || /^[A-Z][A-Za-z0-9]*$/.test(name) ? "builtin" : "unknown"
 }
 
-/** Where a tool of this raw name is to be had: with a plugin, in one project, or everywhere. */
+/** Where a tool with this raw name is available: with a plugin, in one project, or everywhere. */
 export const inferScope = (name: string): ToolScope => {
   if (name.startsWith(PLUGIN_PREFIX)) return "plugin"
   return name.startsWith(MCP_PREFIX) ? "project" : "global"
@@ -30,7 +30,7 @@ export const inferScope = (name: string): ToolScope => {
 
 /**
  * The segment between `mcp__` and the next `__`, or null. Of a plugin's tool this is `plugin_<plugin>_<server>`: the name
- * alone does not tell where the plugin's name ends.
+ * alone does not show where the plugin's name ends.
  */
 export const extractServerName = (name: string): string | null => {
   if (!name.startsWith(MCP_PREFIX)) return null

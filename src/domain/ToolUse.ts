@@ -48,7 +48,7 @@ export const ToolUse = Schema.Struct({
   durationIsEstimated: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** The type of the subagent that made the call. */
   subagent: Schema.NullOr(Name),
-  /** What a generic tool really ran: the skill of a `Skill` call, the subagent type of an `Agent` call. */
+  /** What a general tool ran: the skill of a `Skill` call, the subagent type of an `Agent` call. */
   target: Schema.NullOr(Name),
   /** The MCP server. */
   serverName: Schema.NullOr(Name),

@@ -12,7 +12,7 @@ const counts = {
 export const ToolUsageStats = Schema.Struct({ tool_name: Schema.String, ...counts })
 export type ToolUsageStats = typeof ToolUsageStats.Type
 
-/** How an agent was at work: the calls since an instant, and the last of all. */
+/** An agent's activity: the calls since an instant, and the last of all. */
 export const AgentActivity = Schema.Struct({ calls: Schema.Number, last_call: Schema.NullOr(TimestampText) })
 export type AgentActivity = typeof AgentActivity.Type
 

@@ -15,7 +15,7 @@ export interface Sums {
   readonly input_bytes: number
   readonly output_bytes: number
   readonly last_used: Timestamp.Timestamp
-  /** Calls in the stretch of the same length before the window; null if that cannot be told. */
+  /** Calls in the time of the same length before the window; null if that is not known. */
   readonly previous_count: number | null
   /** The bins of the window that have calls, in order. */
   readonly trend: ReadonlyArray<Bin>
@@ -37,11 +37,11 @@ export interface ReportRow extends ReportTotal {
    */
   readonly median_ms: number | null
   readonly p95_ms: number | null
-  /** The two are within 10%: of more than 50,000 calls only the buckets of durations are looked at. */
+  /** The two are within 10%: for more than 50,000 calls only the buckets of durations are read. */
   readonly is_approximate: boolean
 }
 
-/** Most used first, then by key. None where nothing was called in the window. */
+/** Most used first, then by key. None if nothing was called in the window. */
 export interface UsageReport {
   readonly span: ReportSpan
   readonly total: ReportTotal
@@ -77,7 +77,7 @@ export interface ToolReport {
   readonly targets: ReadonlyArray<KeyCount>
 }
 
-/** One tool, called so many times in a row. */
+/** One tool that was called so many times in a row. */
 export interface Run {
   readonly key: string
   readonly times: number
@@ -96,7 +96,7 @@ export const inRuns = (keys: ReadonlyArray<string>): ReadonlyArray<Run> => {
 /** Everything about one session, from its first call to its last. */
 export interface SessionReport {
   readonly sessionId: string
-  /** The day before which its calls are pruned, and so left out; none where all of them are there. */
+  /** The day before which its calls are pruned, and so left out; none if all of them are there. */
   readonly prunedBefore: Option.Option<string>
   readonly span: ReportSpan
   readonly total: ReportTotal
@@ -112,7 +112,7 @@ export interface SessionReport {
 const listed = (counts: ReadonlyMap<string | null, number>): ReadonlyArray<NeighbourCount> =>
   [...counts].map(([key, usage_count]) => ({ key, usage_count })).sort(mostFirst)
 
-/** What was called right before, and right after, the calls of a tool that are asked about: null in the orders of their sessions. */
+/** What was called right before and right after the calls in question, which are null in the orders of their sessions. */
 export const countNeighbours = (
   tool: string,
   orders: Iterable<ReadonlyArray<string | null>>,
@@ -263,7 +263,7 @@ const next = (unit: TrendUnit, day: string): string => {
   return `${dayText(midnight + 31 * MILLIS_PER_DAY).slice(0, 7)}-01`
 }
 
-/** Every day, week or month between two, both included, with zeros where there are no calls; and what comes later, as from a clock that is ahead. */
+/** Every day, week or month between two, both included, with zeros if there are no calls; and what comes later, as from a clock that is ahead. */
 export const withGaps = (
   unit: TrendUnit,
   points: ReadonlyArray<TrendPoint>,

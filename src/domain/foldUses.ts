@@ -19,14 +19,14 @@ interface Sum {
   lastUsedAt: Timestamp
 }
 
-/** The name that a call gave wins over the one that was made out from the tool's name. */
+/** The name that a call gave wins over the one that was read from the tool's name. */
 const withServerName = (tool: DiscoveredTool, serverName: string | null): DiscoveredTool => {
   if (serverName === null || serverName === tool.serverName) return tool
   const isGiven = serverName !== extractServerName(tool.name)
   return isGiven || tool.serverName === null ? { ...tool, serverName } : tool
 }
 
-/** Sums uses up by tool and project, in the order of the first uses. */
+/** Adds up uses by tool and project, in the order of the first uses. */
 export const usesByTool = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<CountedUses> => {
   const byProject = new Map<string | null, Map<string, Sum>>()
   const sums: Array<Sum> = []
@@ -52,7 +52,7 @@ export const usesByTool = (uses: ReadonlyArray<ToolUse>): ReadonlyArray<CountedU
   return sums
 }
 
-/** When any of these tools was called last; none where none ever was. */
+/** When any of these tools was called last; none if none ever was. */
 export const lastUse = (rows: ReadonlyArray<ToolRegistryRow>): Option.Option<Timestamp> =>
   Option.fromNullable(
     rows

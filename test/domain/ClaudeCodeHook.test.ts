@@ -80,7 +80,7 @@ describe("the payload decoder", () => {
     assert.deepStrictEqual([event.durationMs, event.unusableFields], [durationMs, unusable])
   })
 
-  it("takes optional fields that are unusable as absent, and says which", () => {
+  it("treats unusable optional fields as absent, and says which", () => {
     const event = call({
       session_id: 7,
       tool_use_id: "x".repeat(2000),
@@ -173,14 +173,14 @@ describe("the payload decoder", () => {
     assert.include(refusal(text), reason)
   })
 
-  it("reads what is nested a hundred thousand deep", () => {
+  it("reads input that is nested a hundred thousand deep", () => {
     const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`
     assert.include(refusal(deep), "it is an array")
     const text = `{"hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":${deep}}`
     assert.strictEqual(Either.getOrThrow(decode(text))._tag, "FinishedToolCall")
   })
 
-  it("never quotes the payload in what it says", () => {
+  it("never quotes the payload in a message", () => {
     for (const text of ["my-password", '{"hook_event_name":"my-password', '["my-password"]']) {
       assert.notInclude(refusal(text), "password")
     }

@@ -75,7 +75,7 @@ describe("a transcript", () => {
     assert.deepStrictEqual([call?.success, call?.failureKind], [false, kind as never])
   })
 
-  it("takes a result as a success that says nothing of an error, whatever its text", () => {
+  it("treats a result as a success if it names no error, whatever its text", () => {
     const [absent, denied] = follow([
       callLine("a"),
       callLine("b"),
@@ -97,7 +97,7 @@ describe("a transcript", () => {
     assert.strictEqual(call?.target, target)
   })
 
-  it("says who speaks: the entry, else the note beside the transcript", () => {
+  it("knows the subagent from the entry, else from the note beside the transcript", () => {
     const lines = [
       callLine("a", { more: { attributionAgent: "reviewer" } }),
       callLine("b"),
@@ -110,7 +110,7 @@ describe("a transcript", () => {
     )
   })
 
-  it("finishes no call without a result, and each once", () => {
+  it("finishes each call once, and none without a result", () => {
     const follower = TranscriptFollower.begin(null)
     assert.lengthOf(
       follow([callLine("a"), resultLine("b"), callLine("c"), resultLine("c"), resultLine("c")], follower),
@@ -119,7 +119,7 @@ describe("a transcript", () => {
     assert.strictEqual(follower.openCalls, 1)
   })
 
-  it("goes on in the middle with what it carried, and refuses what it cannot read", () => {
+  it("continues in the middle with what it carried, and refuses what it cannot read", () => {
     const first = TranscriptFollower.begin("Explore")
     follow([textLine("hello", { cwd: "/start" }), callLine("a", { cwd: "/later", millis: 1000 })], first)
     const second = Option.getOrThrow(TranscriptFollower.resume(first.carried, null))
@@ -186,7 +186,7 @@ describe("a transcript", () => {
     assert.deepInclude(longest, { durationMs: LONGEST_DURATION_MILLIS, durationIsEstimated: true })
   })
 
-  it("takes no time of a year with five digits", () => {
+  it("refuses a time whose year has five digits", () => {
     const [call] = follow([callLine("a"), resultLine("a", { more: { timestamp: "+010000-01-01T00:00:00.000Z" } })])
     assert.strictEqual(call?.usedAt, Timestamp.fromEpochMillis(0))
   })

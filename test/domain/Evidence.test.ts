@@ -80,7 +80,7 @@ describe("judgeEvidence", () => {
     )
   })
 
-  it("a long record that ends before the window says nothing about the window", () => {
+  it("a long record that ends before the window is not enough", () => {
     const observedUntil = "2026-10-24 11:59:59" as Timestamp
     deepStrictEqual(
       judgeEvidence({
@@ -105,7 +105,7 @@ describe("judgeEvidence", () => {
     ["x....x", null, ["2026-10-25", "2026-10-28", 4]],
     [".x", null, null],
     ["..x", null, ["2026-10-24", "2026-10-25", 2]],
-    // From the first call that transcripts show on they tell what there was.
+    // From their first call on, transcripts show what there was.
     ["x.............................", "2026-10-24 12:00:00" as Timestamp, null],
     [".......x......................", "2026-10-31 00:00:00" as Timestamp, null],
     ["........x.....................", "2026-11-01 23:59:59" as Timestamp, ["2026-10-24", "2026-10-31", 8]],

@@ -31,11 +31,11 @@ const names = (rows: ReadonlyArray<ToolRegistryRow>, project: ProjectSelection =
   findUnused(rows, project, windowStart).map((unused) => unused.name)
 
 describe("findUnused", () => {
-  it("takes what was not called since the window began, by the second", () => {
+  it("names tools that were not called since the window began, by the second", () => {
     assert.deepStrictEqual(names([row("Bash"), row("Read", { last_used_at: lately })]), ["Bash"])
   })
 
-  it("makes one entry of a server none of whose tools was called, first of all", () => {
+  it("makes one entry of a server if none of its tools was called, before all others", () => {
     const found = findUnused(
       [
         row("Bash", { last_used_at: null, usage_count: 0 }),
@@ -60,7 +60,7 @@ describe("findUnused", () => {
     })
   })
 
-  it("never calls a server unused one of whose tools was called, only its other tools", () => {
+  it("never calls a server unused if one of its tools was called, only its other tools", () => {
     assert.deepStrictEqual(
       names([
         row("mcp__github__search"),

@@ -79,7 +79,7 @@ describe("the project of a folder", () => {
     assert.notStrictEqual(rootOf(main), rootOf(join(folder, "clone")))
   })
 
-  it("is the folder itself without a checkout, and its path as it stands where it is gone", () => {
+  it("is the folder itself without a checkout, and its path as given if it is gone", () => {
     const folder = realpathSync(temporaryFolder())
     assert.strictEqual(rootOf(folder), folder)
     assert.strictEqual(rootOf(join(folder, "gone", "..", "gone")), join(folder, "gone"))
@@ -88,7 +88,7 @@ describe("the project of a folder", () => {
     assert.strictEqual(rootOf(join(main, "deep", "er")), main)
   })
 
-  it("is the worktree itself where its main checkout is gone, or its .git file makes no sense", () => {
+  it("is the worktree itself if its main checkout is gone, or if its .git file cannot be read", () => {
     const folder = realpathSync(temporaryFolder())
     for (const content of ["gitdir: /nowhere/.git/worktrees/x\n", "nonsense", ""]) {
       writeFileSync(join(folder, ".git"), content)

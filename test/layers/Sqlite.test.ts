@@ -56,7 +56,7 @@ describe("SqliteLive", () => {
     })
   })
 
-  it.effect("writes back at its end what much writing left in the WAL, where others keep the store open", () => {
+  it.effect("writes the WAL back at its end, also if others keep the store open", () => {
     const home = freshHome()
     const unhurriedly = Layer.provide(SqliteLive({ ...unhurried, whenMissing: "create" }), homeAt(home))
     return Effect.gen(function* () {
@@ -76,7 +76,7 @@ describe("SqliteLive", () => {
     })
   })
 
-  it.effect("does not create what is only to be read", () => {
+  it.effect("does not create a store that is only to be read", () => {
     const home = freshHome()
     return Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.provide(SqlClient.SqlClient, live(home, "fail")))
@@ -142,7 +142,7 @@ describe("SqliteLive", () => {
     })
   })
 
-  it.effect("undoes by its journal what a process left half written, that was killed", () => {
+  it.effect("undoes a half-written change of a killed process by its journal", () => {
     const home = freshHome()
     const file = join(home, "tooltrail.db")
     return Effect.gen(function* () {
@@ -156,7 +156,7 @@ describe("SqliteLive", () => {
       for (let n = 0; n < 200; n++) half.run("t".repeat(1000))
       const left = [readFileSync(file), readFileSync(`${file}-journal`)] as const
       writer.close()
-      // Shorter than it says itself, as where it is killed behind the first page.
+      // Shorter than its header says, as if it was killed after the first page.
       left[0].writeUInt32BE(1_000_000, 28)
       writeFileSync(file, left[0])
       writeFileSync(`${file}-journal`, left[1])
@@ -226,7 +226,7 @@ describe("SqliteLive", () => {
     })
   })
 
-  it.effect("says so where the folder is a file", () => {
+  it.effect("says so if the folder is a file", () => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, "file"), "")
     chmodSync(folder, 0o700)
@@ -261,7 +261,7 @@ describe("withImmediateTransaction", () => {
     }).pipe(Effect.provide(SqliteMemory)),
   )
 
-  it.effect("fails with a typed error where another writer holds the lock, and gives the connection back", () => {
+  it.effect("fails with a typed error if another writer holds the lock, and gives the connection back", () => {
     const home = freshHome()
     return Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

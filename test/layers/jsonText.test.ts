@@ -25,7 +25,7 @@ const register = (text: string) => changeJsonText(text, changesToRegister(valueO
 const change = (text: string, ...changes: ReadonlyArray<SettingsChange>) => changeJsonText(text, changes)
 
 describe("an edit of a JSON text", () => {
-  it("keeps comments where they are, around what comes and goes", () => {
+  it("keeps comments in place when values come and go", () => {
     const text = '{\n  // first\n  "a": 1, // of a\n  "b": 2 /* of b */\n  // last\n}\n'
     const added = change(text, { kind: "set", path: ["c"], value: [] })
     assert.strictEqual(added, '{\n  // first\n  "a": 1, // of a\n  "b": 2, /* of b */\n  // last\n  "c": []\n}\n')
@@ -40,7 +40,7 @@ describe("an edit of a JSON text", () => {
     )
   })
 
-  it("lets nothing come to stand in a comment", () => {
+  it("moves nothing into a comment", () => {
     const inObject = change('{\n  "a": 1, // of a\n  "b": 2 }', { kind: "remove", path: ["b"] })
     assert.strictEqual(inObject, '{\n  "a": 1 // of a\n   }')
     const inList = change("[ // first\n 1, 2 ]", { kind: "remove", path: [0] })
@@ -51,7 +51,7 @@ describe("an edit of a JSON text", () => {
     assert.deepStrictEqual([added, valueOf(added)], ["[ 1, 2 // of 1\n]", [1, 2]])
   })
 
-  it("takes out of lists on one line", () => {
+  it("removes from lists on one line", () => {
     const text = '{"l": [1, 2, 3]}'
     const without = (place: number) => change(text, { kind: "remove", path: ["l", place] })
     assert.deepStrictEqual([0, 1, 2].map(without), ['{"l": [2, 3]}', '{"l": [1, 3]}', '{"l": [1, 2]}'])
@@ -63,7 +63,7 @@ describe("an edit of a JSON text", () => {
     ['{\r\n  "a": 1,\r\n}', "line 3, column 1: property name expected"],
     ['{"a" 1}', "line 1, column 6: colon expected"],
     ["// nothing", "line 1, column 11: value expected"],
-  ])("says where %j is wrong", (text, expected) => {
+  ])("names the place at which %j is wrong", (text, expected) => {
     assert.include(
       Either.getOrElse(Either.flip(parseJsonText(text)), () => ""),
       expected,

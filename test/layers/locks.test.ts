@@ -30,7 +30,7 @@ describe("a lock", () => {
     }),
   )
 
-  it("is had though another process just looks whether it is held", async () => {
+  it("can be taken while another process checks whether it is held", async () => {
     const path = join(temporaryFolder(), "a.lock")
     await Effect.runPromise(Effect.scoped(holdLock(path)))
     const looking = `
@@ -57,7 +57,7 @@ describe("a hook's store beside an import", () => {
   )
   const importing = holdHomeLock("import").pipe(Effect.provide(homeAt(home)))
 
-  it.effect("writes a WAL back as ever, unless it is long and an import runs; then no sooner than at 160 MB", () =>
+  it.effect("writes a WAL back as usual, but if it is long and an import runs, only from 160 MB on", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* checkpointPages, 1000)
       const other = new Database(join(home, "tooltrail.db"))
@@ -71,7 +71,7 @@ describe("a hook's store beside an import", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("writes a long WAL back where no import runs", () =>
+  it.effect("writes a long WAL back if no import runs", () =>
     Effect.gen(function* () {
       const other = new Database(join(home, "tooltrail.db"))
       other.pragma("wal_autocheckpoint = 0")

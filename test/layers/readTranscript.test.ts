@@ -130,7 +130,7 @@ const lines = fc.oneof(
   { weight: 6, arbitrary: entries.map((entry) => JSON.stringify(entry)) },
   entries.map((entry) => JSON.stringify(entry, undefined, 1).replaceAll("\n", " ")),
   fc.jsonValue().map((value) => JSON.stringify(value)),
-  // The same keys twice, of which the last counts, and keys with an escape.
+  // The same keys twice (the last counts), and keys with an escape.
   fc
     .tuple(entries, entries)
     .map(([one, other]) => `${JSON.stringify(one).slice(0, -1)},"":${JSON.stringify(other).slice(1)}`),

@@ -23,7 +23,7 @@ describe("a file's replacement", () => {
     assert.deepStrictEqual(readdirSync(folder), ["settings.json"])
   })
 
-  it("is refused where another program wrote in between", () => {
+  it("is refused if another program wrote in between", () => {
     const path = join(temporaryFolder(), "settings.json")
     checkUnchanged(path, undefined)
     writeFileSync(path, "theirs")

@@ -150,7 +150,7 @@ const recorded = (uses: Parameters<typeof recordToolUse>[0][], shareInSums = 0) 
   })
 
 describe("the reports", () => {
-  it("say what a walk over the calls says, on any calls", () =>
+  it("agree with a loop over the calls, on any calls", () =>
     fc.assert(
       fc.asyncProperty(
         // Windows begin early or late within an hour.
@@ -232,7 +232,7 @@ describe("the reports", () => {
       { numRuns: 25 },
     ))
 
-  it("tell a session from its first call to its last, on any calls", () =>
+  it("describe a session from its first call to its last, on any calls", () =>
     fc.assert(
       fc.asyncProperty(
         fc.constantFrom(0.05, 1, 20).chain((span) => toolUses(noon, span)),
@@ -289,7 +289,7 @@ describe("the reports", () => {
       { numRuns: 25 },
     ))
 
-  it.effect("compare a window with the one before only where that is recorded from its beginning", () =>
+  it.effect("compare a window with the one before only if that is recorded from its beginning", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(noon)
       const reports = yield* UsageReports

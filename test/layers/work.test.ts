@@ -20,7 +20,7 @@ import { toolUse } from "../support/toolUses.ts"
 
 const month = { amount: 30, unit: "days" } as const
 
-/** A store of calls as the benchmark has them, so many in each 30 days that a month's durations are told from buckets. */
+/** A store of calls as the benchmark has them, so many in each 30 days that a month's durations come from buckets. */
 const EVENTS = 160_000
 
 /** From the last calls of a day and an hour that windows cut: 1/720 of a month each. */
@@ -80,7 +80,7 @@ const eventsLookedAt = <A, E>(home: string, question: Effect.Effect<A, E, Store>
   })
 
 describe("the work that a question makes", () => {
-  it.effect("is that of sums and few calls, whichever window is asked for", () =>
+  it.effect("is that of sums and few calls, whatever the window", () =>
     Effect.gen(function* () {
       const home = yield* makeStore
       yield* TestClock.setTime(END)
@@ -105,7 +105,7 @@ describe("the work that a question makes", () => {
         const most = name === "the report of a tool" ? EVENTS / 10 : FEW_EVENTS
         assert.isAtMost(yield* eventsLookedAt(home, question), most, name)
       }
-      // The measure measures: by day, the sessions are told from the calls.
+      // To prove the measure: by day, sessions are counted from the calls.
       const byDay = reports((service) => service.getReport("day", AllProjects, month))
       assert.isAbove(yield* eventsLookedAt(home, byDay), EVENTS / 4)
     }),

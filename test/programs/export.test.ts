@@ -66,7 +66,7 @@ const plainRows = (home: StorePlace, rows: number) =>
   )
 
 describe("an export", () => {
-  it.live("gives the same store back, again changes nothing, and comes home without doubles", () =>
+  it.live("gives the same store back, changes nothing when repeated, and comes back without duplicates", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(toolUses(NOW, 40), fc.nat(6), (uses, plain) =>
@@ -139,7 +139,7 @@ describe("an export", () => {
     }),
   )
 
-  it.scoped("of a window or a project holds no more than that, and nothing of pruned days", () =>
+  it.scoped("holds no more than the window or project that was asked for, and nothing of pruned days", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const [from, file] = [yield* openStore, freshFile()]
@@ -236,7 +236,7 @@ describe("importing exports", () => {
     fc.record({ kind: fc.constant("transcript"), to: store, from: store }),
   )
 
-  it.live("records each call once, on whatever way it comes and under whatever ids, and loses none", () =>
+  it.live("records each call once, whichever way and under whichever ids it comes, and loses none", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 16 }), (steps) =>
@@ -316,7 +316,7 @@ describe("importing exports", () => {
     }),
   )
 
-  it.scoped("merges what is known of tools and projects", () =>
+  it.scoped("merges what is known about tools and projects", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const [from, to] = [yield* openStore, yield* openStore]
@@ -536,7 +536,7 @@ describe("tooltrail export and import", () => {
     assert.throws(() => statSync(home), "ENOENT")
   })
 
-  it.effect("move what was read from transcripts, which know it again", () =>
+  it.effect("move calls from transcripts, which are known when the transcripts are read there", () =>
     Effect.gen(function* () {
       const [from, to, file] = [freshHome(), freshHome(), freshFile()]
       const { stdout } = yield* Effect.promise(() => runCli(from, ["import", realTranscripts, "--json"]))

@@ -187,7 +187,7 @@ afterAll(() => {
 })
 
 describe("a full disk", () => {
-  it.runIf(mounted)("keeps nobody from asking, and the spool as it is", async () => {
+  it.runIf(mounted)("stops no question, and leaves the spool as it is", async () => {
     const home = join(disk, "asking")
     await runHook(home, hookPayload("first"))
     const count = 150

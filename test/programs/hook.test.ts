@@ -127,7 +127,7 @@ describe("the built hook", () => {
     })
   })
 
-  it("counts a call once that two hooks report at the same time", async () => {
+  it("counts a call once if two hooks report it at the same time", async () => {
     const home = await usedHome()
     for (let round = 0; round < 3; round++) {
       const call = payload({ tool_use_id: `toolu_twice_${round}` })
@@ -136,7 +136,7 @@ describe("the built hook", () => {
     assert.deepStrictEqual(totals(home), { events: 4, successes: 4, aggregate: 4 })
   })
 
-  it("lets the aggregate grow, exits 0 and logs one line where the events table is gone", async () => {
+  it("counts the call in the aggregate, exits 0 and logs one line if the events table is gone", async () => {
     const home = await usedHome()
     changeStore(home, "DROP TABLE tool_usage_events")
     complains(await runHook(home, payload({ tool_use_id: "toolu_2" })), "could not insert the event of a Bash call")
@@ -169,7 +169,7 @@ describe("the built hook beside a long WAL", () => {
     }
   }
 
-  it("leaves it to an import that is running to write that back", async () => {
+  it("leaves that to an import that is running", async () => {
     const home = await usedHome()
     const lock = new Database(join(home, "import.lock"))
     lock.exec("BEGIN EXCLUSIVE")
@@ -177,7 +177,7 @@ describe("the built hook beside a long WAL", () => {
     lock.close()
   })
 
-  it("writes that back where no import is running, or none any more", async () => {
+  it("writes that back if no import is running, or if one has ended", async () => {
     assert.isTrue(await isWrittenBack(await usedHome()))
     const home = await usedHome()
     writeFileSync(join(home, "import.lock"), "")
@@ -223,7 +223,7 @@ describe("the built hook on bad input", () => {
     assert.deepStrictEqual(totals(home), { events: 2, successes: 2, aggregate: 2 })
   })
 
-  it("records a call with a text that is not UTF-8, and says so", async () => {
+  it("records a call whose text is not UTF-8, and says so", async () => {
     const home = await usedHome()
     const input = Buffer.from(payload({ tool_response: "caf\u00e9" }), "latin1")
     complains(await runHook(home, input), "not UTF-8")
@@ -298,7 +298,7 @@ describe("the built hook on a bad home", () => {
     assert.deepStrictEqual(readdirSync(folder), [])
   })
 
-  it("is in XDG_DATA_HOME where that is set, else below HOME", async () => {
+  it("is in XDG_DATA_HOME if that is set, else below HOME", async () => {
     const [xdg, HOME] = [temporaryFolder(), temporaryFolder()]
     quiet(await runProgram(hookProgram, { input: payload(), env: { XDG_DATA_HOME: xdg, HOME } }))
     assert.strictEqual(totals(join(xdg, "tooltrail")).events, 1)
@@ -333,7 +333,7 @@ describe("the built hook on a bad home", () => {
     const before = snapshot(copy)
     chmodSync(join(copy, "tooltrail.db"), 0o400)
     chmodSync(copy, 0o500)
-    // Root may write anything, so the hook runs as nobody where the tests run as root.
+    // Root may write anything, so the hook runs as nobody if the tests run as root.
     const asNobody = process.getuid?.() === 0
     if (asNobody) {
       for (const path of [copy, join(copy, "tooltrail.db"), join(copy, "..")])

@@ -130,7 +130,7 @@ describe("import laminark", () => {
     }),
   )
 
-  it.scoped("again changes nothing, also under another name, and when it has grown adds only what is new", () =>
+  it.scoped("changes nothing when repeated, also under another name, and adds only what is new when it has grown", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const [home, first] = [yield* openStore, source()]
@@ -192,7 +192,7 @@ describe("import laminark", () => {
       // Three events of s1 are from before, or as shortly after as clocks differ; of Bash two, so that its count beyond them stays 2.
       assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 3, already_known: 3, counted_only: 2 })
       assert.deepInclude(yield* importLaminarkFrom(home, path), { recorded: 0, already_known: 6, counted_only: 0 })
-      // Bash is counted five times there; three of these uses are events, of which two are the calls of s1 here.
+      // Bash is counted five times there. Three of these uses are events, and two of those are the calls of s1 here.
       change(
         path,
         `UPDATE tool_registry SET usage_count = usage_count + 2, last_used_at = '2026-01-05 00:00:00' WHERE name = 'Bash';
@@ -203,7 +203,7 @@ describe("import laminark", () => {
     }),
   )
 
-  it.scoped("gives way to what a transcript shows of a session", () =>
+  it.scoped("is replaced by the calls that a transcript shows of a session", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const [home, path] = [yield* openStore, source()]
@@ -235,7 +235,7 @@ describe("import laminark", () => {
     }),
   )
 
-  it.scoped("knows what came from it by way of an export", () =>
+  it.scoped("knows calls that came from it through an export", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const [home, other, path] = [yield* openStore, yield* openStore, source()]
@@ -248,7 +248,7 @@ describe("import laminark", () => {
     }),
   )
 
-  it.scoped("takes both of two databases, whose ids are the same", () =>
+  it.scoped("takes two databases whose ids are the same", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const home = yield* openStore
@@ -278,7 +278,7 @@ describe("import laminark", () => {
     }),
   )
 
-  it.scoped("takes all or nothing", () =>
+  it.scoped("stores all or nothing", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const home = yield* openStore
@@ -310,7 +310,7 @@ describe("the database of laminark", () => {
     }),
   )
 
-  it.scoped("is read with what its WAL holds, in use or left by a process that was killed", () =>
+  it.scoped("is read with its WAL, whether in use or left by a killed process", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(NOW)
       const path = source(`PRAGMA journal_mode = WAL; ${laminark}`)
@@ -356,7 +356,7 @@ describe("the database of laminark", () => {
       () => source(`${laminark} ALTER TABLE tool_usage_events ADD COLUMN tool_use_id TEXT;`),
       "it is a tooltrail store; bring its calls over with `tooltrail export`",
     ],
-  ])("is refused in one line where it %s", async (_, make, trouble) => {
+  ])("is refused in one line if it %s", async (_, make, trouble) => {
     const home = freshHome()
     const { code, stdout, stderr } = await runCli(home, ["import", "laminark", make(temporaryFolder())])
     assert.deepStrictEqual([code, stdout, lines(stderr).length], [1, "", 1], stderr)
@@ -404,7 +404,7 @@ describe("tooltrail import laminark", () => {
     assert.strictEqual(lines(many)[5], `tooltrail: ${path}: 8 rows in all are left out`)
   })
 
-  it("finds the database where laminark keeps it, and says where it looked", async () => {
+  it("finds the database in laminark's usual places, and names the places that it searched", async () => {
     const user = temporaryFolder()
     const none = await runCli(freshHome(), ["import", "laminark"], { env: { HOME: user } })
     assert.deepStrictEqual([none.code, none.stdout, lines(none.stderr).length], [1, "", 1])

@@ -85,26 +85,26 @@ const half = (calls: ReadonlyArray<Call>) => {
 }
 
 describe("reconciling", () => {
-  it("ends with exactly what the transcripts say where half of all hook calls were lost", async () => {
+  it("ends with exactly what the transcripts say if half of all hook calls were lost", async () => {
     const { home, env, project } = freshMachine()
     const calls = callsOf(project)
-    const told = half(calls)
+    const reported = half(calls)
     assert.lengthOf(calls, 37)
-    assert.isTrue(told.length > 10 && told.length < 27)
-    for (const call of told) await runHook(home, payloadOf(call), { env })
+    assert.isTrue(reported.length > 10 && reported.length < 27)
+    for (const call of reported) await runHook(home, payloadOf(call), { env })
 
     const before = await runCli(home, ["coverage", "--since", "20y", "--json"], { env })
     assert.deepInclude(JSON.parse(before.stdout), {
       calls: 37,
-      as_they_happened: told.length,
+      as_they_happened: reported.length,
       reconciled: 0,
-      missing: 37 - told.length,
+      missing: 37 - reported.length,
     })
-    assert.strictEqual(totals(home).events, told.length)
+    assert.strictEqual(totals(home).events, reported.length)
 
     const { stdout } = await runCli(home, ["reconcile", "--json"], { env })
-    assert.deepInclude(JSON.parse(stdout), { recorded: 37 - told.length, already_known: told.length })
-    const isTold = new Set(told.map(({ id }) => id))
+    assert.deepInclude(JSON.parse(stdout), { recorded: 37 - reported.length, already_known: reported.length })
+    const isReported = new Set(reported.map(({ id }) => id))
     assert.deepStrictEqual(
       storedCalls(home).map(({ created_at, ...call }) => ({
         ...call,
@@ -118,8 +118,8 @@ describe("reconciling", () => {
           tool_name: call.tool,
           session_id: call.session,
           success: call.isError ? 0 : 1,
-          source: isTold.has(call.id) ? "hook" : "transcript",
-          created_at: isTold.has(call.id) ? null : call.at.slice(0, 19).replace("T", " "),
+          source: isReported.has(call.id) ? "hook" : "transcript",
+          created_at: isReported.has(call.id) ? null : call.at.slice(0, 19).replace("T", " "),
         })),
     )
     assert.deepInclude(totals(home), { events: 37, aggregate: 37 })
@@ -129,8 +129,8 @@ describe("reconciling", () => {
     assert.match(again.stdout, /^Recorded 0 calls/)
     const after = await runCli(home, ["coverage", "--since", "20y"], { env })
     assert.match(after.stdout, /^37 of 37 calls recorded in the last 20 years\n/)
-    assert.include(after.stdout, `${told.length} as they happened`)
-    assert.match(after.stdout, new RegExp(`^${37 - told.length} by reconciling: \\d+ \\w+`, "m"))
+    assert.include(after.stdout, `${reported.length} as they happened`)
+    assert.match(after.stdout, new RegExp(`^${37 - reported.length} by reconciling: \\d+ \\w+`, "m"))
     assert.notInclude(after.stdout, "missing")
   })
 
@@ -150,7 +150,7 @@ describe("reconciling", () => {
     },
   )
 
-  it("starts at a session's beginning that the server is told of as well", async () => {
+  it("starts also when the server receives a session's beginning", async () => {
     const { home, env } = freshMachine()
     const server = await startServer(home, env)
     const response = await fetch(`http://127.0.0.1:${server.port}/hook`, {
@@ -182,7 +182,7 @@ describe("reconciling", () => {
     assert.strictEqual(count(home), 38)
   })
 
-  it("leaves a home away that is removed before it begins", async () => {
+  it("does not create a home that was removed before it begins", async () => {
     const { home, env } = freshMachine()
     const background = runCli(home, ["reconcile", "--background"], { env })
     await until(() => existsSync(join(home, "tooltrail.db-shm")), "the store is open")
@@ -235,7 +235,7 @@ describe("reconciling", () => {
       return { ...machine, search, unused, namesOf }
     }
 
-    it("never calls unused what a transcript shows called, though it is not recorded yet", async () => {
+    it("never calls a tool unused if a transcript shows a call that is not recorded yet", async () => {
       const { home, env, project, search, unused, namesOf } = weekly()
       await runCli(home, ["reconcile"], { env })
       const before = await unused("--all-projects")
@@ -252,7 +252,7 @@ describe("reconciling", () => {
       )
     })
 
-    it("rests on the coverage of the project that it is about", async () => {
+    it("rests on the coverage of the project in question", async () => {
       const { home, env, project, unused } = weekly()
       writeLines(join(project, "b.jsonl"), finishedCall("b_old", { ...at(40), cwd: "/x/b" }))
       await runCli(home, ["reconcile"], { env })
@@ -261,7 +261,7 @@ describe("reconciling", () => {
       assert.deepInclude(await unused("--project", "/somewhere"), { verdict: "enough", coverage: 1 })
     })
 
-    it("rests on the calls of the project that it is about: where none is recorded, perhaps nothing was recording", async () => {
+    it("rests on the calls of the project in question: if none is recorded, perhaps nothing was recording", async () => {
       const { home, env, project, unused } = weekly()
       const old = writeLines(
         join(project, "b.jsonl"),
@@ -278,7 +278,7 @@ describe("reconciling", () => {
       )
     })
 
-    it("says when a tool without calls was called last, and on what that rests", async () => {
+    it("says when a tool without calls was called last, and what the evidence is", async () => {
       const { home, env, search } = weekly()
       await runCli(home, ["reconcile"], { env })
       const known = await runCli(home, ["tool", search.name, "--all-projects"], { env })
@@ -300,7 +300,7 @@ describe("reconciling", () => {
     })
   })
 
-  it("replaces the calls that the hook recorded without an id by what their transcript shows", async () => {
+  it("replaces calls that the hook recorded without an id by those that their transcript shows", async () => {
     const { home, env, project } = freshMachine()
     await runCli(home, ["reconcile"], { env })
     const hooked = (session_id: string, tool_name: string) =>
@@ -350,7 +350,7 @@ describe("reconciling", () => {
     assert.deepInclude(JSON.parse(again.stdout), { recorded: 1, pruned: 0 })
   })
 
-  it("tells the count of each tool that it names, however long the names are", async () => {
+  it("prints the count of each tool that it names, however long the names are", async () => {
     const { home, env, project } = freshMachine()
     await runCli(home, ["reconcile"], { env })
     const names = ["a", "b", "c"].map((server) => `mcp__${server}__get_pull_request_review_comments`)
@@ -362,7 +362,7 @@ describe("reconciling", () => {
     assert.deepEqual(lines(stdout).slice(2, 5), [`3 missing: 1 ${names[0]},`, `1 ${names[1]},`, `1 ${names[2]}`])
   })
 
-  it("says so where there are no transcripts", async () => {
+  it("says so if there are no transcripts", async () => {
     const home = temporaryFolder()
     assert.match((await runCli(home, ["reconcile"])).stdout, /^No transcripts in .*projects\.\n$/)
     assert.match((await runCli(home, ["coverage"])).stdout, /^No transcript shows a call in the last 7 days\./)

@@ -99,7 +99,7 @@ describe("recordToolUse", () => {
   it.effect.each([
     ["is dropped", "DROP TABLE tool_usage_events"],
     ["lost a column", "ALTER TABLE tool_usage_events DROP COLUMN source"],
-  ])("updates the aggregate and logs one line where the events table %s", ([, breakage]) => {
+  ])("updates the aggregate and logs one line if the events table %s", ([, breakage]) => {
     const log = gatheringLog()
     return Effect.gen(function* () {
       yield* recordToolUse(toolUse())
@@ -111,7 +111,7 @@ describe("recordToolUse", () => {
     }).pipe(Effect.provide(Layer.merge(StoreMemory, log.layer)))
   })
 
-  it.effect("writes nothing where the store is unavailable as a whole", () => {
+  it.effect("writes nothing if the store is unavailable as a whole", () => {
     const unavailable = new PersistenceError({ operation: "x", reason: "unavailable", cause: "locked" })
     const Locked = Layer.mock(UsageEvents, { insert: () => unavailable })
     const layers = Layer.provideMerge(Locked, StoreMemory)
@@ -121,7 +121,7 @@ describe("recordToolUse", () => {
     }).pipe(Effect.provide(layers))
   })
 
-  it.effect("does not let a failing project note keep a call from being recorded", () => {
+  it.effect("records a call even if its project cannot be noted", () => {
     const log = gatheringLog()
     return Effect.gen(function* () {
       yield* all("DROP TABLE projects")
@@ -130,7 +130,7 @@ describe("recordToolUse", () => {
     }).pipe(Effect.provide(Layer.merge(StoreMemory, log.layer)))
   })
 
-  it.effect("passes a defect of the event insert on: only storage errors are caught", () => {
+  it.effect("passes on a defect of the event insert: only storage errors are caught", () => {
     const Broken = Layer.mock(UsageEvents, { insert: () => Effect.dieMessage("a bug") })
     const layers = Layer.provideMerge(Broken, StoreMemory)
     return Effect.gen(function* () {
@@ -140,7 +140,7 @@ describe("recordToolUse", () => {
     }).pipe(Effect.provide(layers))
   })
 
-  it.effect("lets a given server name win over the one in the tool's name, in any order", () =>
+  it.effect("prefers a given server name to the one in the tool's name, in any order", () =>
     Effect.gen(function* () {
       const inferred = toolUse({ toolName: "mcp__plugin_a_b__c", serverName: "plugin_a_b" })
       const given = { ...inferred, serverName: "b" }

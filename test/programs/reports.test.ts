@@ -77,7 +77,7 @@ describe("the reports on what Claude Code really sent", () => {
     assert.deepInclude(row?.projects[0], { project: "shp-hooks-base-dwqg6d95", usage_count: 5 })
   })
 
-  it("tool adds what came before and after, and where", async () => {
+  it("tool adds what came before and after, and in which projects", async () => {
     const bash = (await askJson(home, ["tool", "Bash", "--all-projects"])) as Row
     assert.deepInclude(bash, {
       tool_name: "Bash",
@@ -105,7 +105,7 @@ describe("the reports on what Claude Code really sent", () => {
       assert.match(people.stdout, line)
   })
 
-  it("session says when, where, what failed and in which order", async () => {
+  it("session says when, in which project, what failed and in which order", async () => {
     const { stdout } = await runCli(home, ["session", "--utc"], { cwd: elsewhere })
     assert.match(
       stdout,
@@ -200,7 +200,7 @@ describe("the reports on many calls", () => {
     }
   })
 
-  it("are drawn in ASCII where the terminal shows nothing else", async () => {
+  it("are drawn in ASCII if the terminal shows nothing else", async () => {
     const env = { TERM: "dumb" }
     for (const { stdout } of await Promise.all(commands.map((args) => runCli(home, args, { cwd: elsewhere, env })))) {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters of ASCII
@@ -219,7 +219,7 @@ describe("the reports on many calls", () => {
     assert.include(wide, "██████████")
   })
 
-  it("say of a trend since when its days, weeks or months are, which are whole", async () => {
+  it("name the first day of a trend, whose days, weeks or months are whole", async () => {
     for (const unit of ["day", "week", "month"]) {
       const trend = ["trend", "--all-projects", "--since", "20d", "--by", unit]
       const points = (await askJson(home, trend)) as ReadonlyArray<Row>
@@ -261,7 +261,7 @@ describe("the reports on many calls", () => {
     assert.match(stdout, /(=|[▲▼] <?\d+%) against the previous 10 days/)
   })
 
-  it("unused names a server of which nothing was called, and what that rests on", async () => {
+  it("unused names a server without calls, and the evidence", async () => {
     const { stdout } = await runCli(home, ["unused", "--all-projects", "--since", "20d"], { cwd: elsewhere })
     assert.match(
       stdout,
@@ -279,7 +279,7 @@ describe("the reports on many calls", () => {
     assert.match(all.stdout, /^Every known tool was called in the last 36 days across all projects\.\nRecording since/)
   })
 
-  it("never hand a stored name to the terminal as it is", async () => {
+  it("never print a stored name to the terminal unescaped", async () => {
     const home = join(temporaryFolder(), "home")
     await runHook(home, realPayloads[2] ?? "")
     changeStore(
@@ -364,7 +364,7 @@ describe("what a verdict rests on", () => {
 })
 
 describe("the name of a project", () => {
-  it("is its folder's, its path where two share that, its hash where nothing is known", () => {
+  it("is its folder's, its path if two share that, its hash if nothing is known", () => {
     const named = (second: string) =>
       projectNames(
         new Map([

@@ -173,7 +173,7 @@ describe("the built server", () => {
     assert.include(next.stderr(), "others could read")
   })
 
-  it("answers only those who mean this machine", async () => {
+  it("answers only requests for this machine's name", async () => {
     const server = await serve(freshHome())
     for (const host of ["127.0.0.1", "localhost", "[::1]", "LocalHost"]) {
       const answer = await send(server, { path: "/health", method: "GET", headers: { host: `${host}:${server.port}` } })
@@ -343,7 +343,7 @@ describe("the built server and a store in trouble", () => {
     assert.strictEqual(totals(home).events, 2)
   })
 
-  it("keeps from when to when a project was seen", async () => {
+  it("keeps when a project was first and last seen", async () => {
     const home = freshHome()
     const project = projectFromRoot("/projects/a")
     const at = (second: number) => `2026-01-02 03:04:0${second}` as Timestamp
@@ -364,7 +364,7 @@ describe("the built server and a store in trouble", () => {
     )
   })
 
-  it("forgets that a statement failed as soon as it can succeed", async () => {
+  it("records again as soon as a statement that failed can succeed", async () => {
     const home = freshHome()
     const server = await serve(home)
     await accepts(post(server, payload("0")))
@@ -393,7 +393,7 @@ describe("the built server and a store in trouble", () => {
     )
   })
 
-  it("says so where neither store nor spool can be written", async () => {
+  it("says so if neither store nor spool can be written", async () => {
     const home = freshHome()
     const server = await serve(home)
     writeFileSync(join(home, "spool"), "")

@@ -76,7 +76,7 @@ describe("backup", () => {
     assert.isEmpty(draftsIn(join(home, "backups")))
   })
 
-  it("says in one line what keeps it", async () => {
+  it("says in one line why it cannot", async () => {
     const home = await usedHome("a")
     refuses(await runCli(home, ["backup", join(home, "no", "folder", "x.db")]), "could not back the store up")
     refuses(await runCli(join(home, "nowhere"), ["backup"]), "nothing is recorded yet")
@@ -105,7 +105,7 @@ describe("restore", () => {
     writer.close()
     const late = new Database(store(home))
     const said = succeeds(await runCli(home, ["restore", backup]))
-    // Else it would write into the store that was moved, with a WAL under the new one's name.
+    // Otherwise it would write into the store that was moved, with a WAL under the new one's name.
     assert.throws(() => late.exec("INSERT INTO tool_usage_events (tool_name) VALUES ('late')"), "readonly")
     late.close()
     const [replaced = ""] = replacedIn(home)
@@ -125,7 +125,7 @@ describe("restore", () => {
     assert.isEmpty(draftsIn(home))
   })
 
-  it("loses no call of hooks that run meanwhile", async () => {
+  it("loses no call of hooks that run at the same time", async () => {
     const home = await usedHome("first")
     const backup = join(temporaryFolder(), "b.db")
     succeeds(await runCli(home, ["backup", backup]))
@@ -158,7 +158,7 @@ describe("restore", () => {
     assert.isTrue(before.equals(readFileSync(join(folder, "copy.db"))))
   })
 
-  it("makes a store where there is none", async () => {
+  it("makes a store if there is none", async () => {
     const home = await usedHome("a")
     const backup = join(temporaryFolder(), "b.db")
     succeeds(await runCli(home, ["backup", backup]))
@@ -185,7 +185,7 @@ describe("restore", () => {
     assert.isEmpty(draftsIn(home))
   })
 
-  it("refuses in one line what is no whole store of a known schema, and leaves the present one", async () => {
+  it("refuses in one line a file that is not a whole store of a known schema, and leaves the present store", async () => {
     const home = await usedHome("a")
     const folder = temporaryFolder()
     const file = (name: string) => join(folder, name)

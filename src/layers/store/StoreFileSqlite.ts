@@ -29,7 +29,7 @@ import { latestMigration } from "./connect.ts"
 
 const OLDEST_SCHEMA = 16
 
-/** How long a statement, and a restore, waits for others to let go of the store. */
+/** How long a statement or a restore waits until others release the store. */
 const PATIENCE_MILLIS = 5000
 const RETRY_MILLIS = 50
 
@@ -76,7 +76,7 @@ const isBusy = (error: unknown) => /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
 const isUnreadable = (error: unknown) => findDamage(error) !== undefined || codeOf(error).startsWith("SQLITE_IOERR")
 
 /**
- * Copies what is committed at this moment. The open read transaction keeps one state of the store in sight; without it each
+ * Copies what is committed at this moment. The open read transaction holds on to one state of the store; without it each
  * write of another process would make the copy start again.
  */
 const copyOnline = (client: SqliteClient.SqliteClient, draft: string) =>
@@ -128,7 +128,7 @@ const verifyCopy = (
     return calls
   })
 
-/** Puts the draft in the place of a store that cannot be read; its side files are kept with it. */
+/** Puts the draft in the place of a store that cannot be read. The store's side files are kept with it. */
 const replaceUnreadable = (database: string, draft: string, replaced: string) =>
   Effect.try(() => {
     publish(database, replaced)

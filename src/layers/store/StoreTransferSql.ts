@@ -29,7 +29,7 @@ import { failingTo } from "./failingTo.ts"
 
 const ROWS_AT_A_TIME = 1000
 
-/** The row as a record, or why it is none. */
+/** The row as a record, or why it is not one. */
 const checked = <A>(row: string, read: Either.Either<A, string>, toRecord: (value: A) => TransferRecord) =>
   Either.mapBoth(read, { onLeft: (reason) => `${row}: ${reason}`, onRight: toRecord })
 
@@ -41,7 +41,7 @@ const make = Effect.gen(function* () {
 
   const isUnnamed = (event: string) => sql.literal(`(${event}.agent IS NULL OR ${event}.tool_use_id IS NULL)`)
 
-  /** The columns of an event `e`. Rows without an id that are alike are numbered. */
+  /** The columns of an event `e`. Equal rows without an id are numbered. */
   const callOfEvent = sql`
     ${sql.literal(eventColumns.map((column) => (column === "success" ? "e.success <> 0 AS success" : `e.${column}`)).join(", "))},
     CASE WHEN ${isUnnamed("e")} THEN (
@@ -65,7 +65,7 @@ const make = Effect.gen(function* () {
       GROUP BY agent, session_id`,
   })
 
-  /** The ids that rows without one have in an export, of rows that may stand for these calls. */
+  /** The ids that an export gives to rows without one, for rows that may be these calls. */
   const idsOfRows = (uses: ReadonlyArray<ToolUse>) =>
     Effect.map(
       sql`
@@ -115,7 +115,7 @@ const make = Effect.gen(function* () {
           tools.map((row) => checked(`tool ${row.name}`, decodeTool(row), (tool) => ({ tool }))),
         )
 
-        // Their order stands in a table, because the client reads all rows of an answer at once.
+        // A table holds their order, because the client reads all rows of an answer at once.
         yield* ask(sql`CREATE TEMP TABLE exported_calls (place INTEGER PRIMARY KEY, id INTEGER NOT NULL)`)
         yield* ask(sql`
           INSERT INTO exported_calls (id) SELECT id FROM tool_usage_events

@@ -21,7 +21,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
     execute: () => sql`SELECT pruned_before AS day FROM usage_state`,
   })
 
-  /** The exact series of each event, and those of the other levels that it counts in. */
+  /** The exact series of each event, and the series of the other levels that count it. */
   const seriesOfEvents = sql`
     SELECT s.id AS series_id, nullif(s.tool_name, '') AS tool_name, e.*
     FROM usage_state CROSS JOIN tool_usage_events e LEFT JOIN usage_series s ON
@@ -31,7 +31,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
         AND s.server_name = coalesce(e.server_name, '')))
     WHERE e.id <= rolled_to AND e.created_at >= coalesce(pruned_before, '')`
 
-  /** The kept sums and what the events add up to, put together and sorted: a full join would compare each with each. */
+  /** The kept sums and what the events add up to, in one sorted list: a full join would compare each with each. */
   const driftOf = (table: "usage_by_day" | "usage_by_hour", name: "day" | "hour") => sql`
     SELECT period, tool_name, max(uses) FILTER (WHERE is_kept) AS uses,
       coalesce(max(uses) FILTER (WHERE NOT is_kept), 0) AS expected_uses
@@ -58,7 +58,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
     HAVING max(sums) FILTER (WHERE is_kept) IS NOT max(sums) FILTER (WHERE NOT is_kept)
       OR max(durations) FILTER (WHERE is_kept) IS NOT max(durations) FILTER (WHERE NOT is_kept)`
 
-  // Of a session that began before a prune only some events are there.
+  // A session that began before a prune has only some of its events left.
   const driftOfSessions = sql`
     SELECT session_id AS period, tool_name, max(uses) FILTER (WHERE is_kept) AS uses,
       coalesce(max(uses) FILTER (WHERE NOT is_kept), 0) AS expected_uses
@@ -91,7 +91,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
       CROSS JOIN tool_usage_events ON project_hash IS hash AND created_at < ${day}`,
   })
 
-  // Project by project, because the index on time is one within each project.
+  // Project by project, because the index sorts by time within each project.
   const oldest = SqlSchema.findAll({
     Request: Schema.Struct({ day: Schema.String, limit: Schema.Number }),
     Result: Schema.Struct({ id: Schema.Number }),
@@ -105,7 +105,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
     Effect.gen(function* () {
       const found = yield* oldest({ day, limit })
       if (found.length === 0) return 0
-      // What is taken must be one of the sums, and counted: its writer may have been killed before it counted it.
+      // A deleted event must be in the sums and in the registry: its writer may have been killed before it counted it.
       yield* foldSums(sql)
       const ids = sql`(SELECT value FROM json_each(${JSON.stringify(found.map(({ id }) => id))}))`
       yield* sql`
@@ -179,7 +179,7 @@ export const makeStoreUpkeep = Effect.gen(function* () {
 
     giveBackStep: Effect.fn("StoreUpkeep.giveBackStep")(function* (pages) {
       const before = (yield* unusedPages(undefined)).pages
-      // A step of this statement frees one page, and the SQL client takes one step of what has no columns.
+      // A step of this statement frees one page, and the SQL client takes only one step if a statement has no columns.
       yield* Effect.replicateEffect(sql`PRAGMA incremental_vacuum(1)`, Math.min(pages, before), { discard: true })
       return before - (yield* unusedPages(undefined)).pages
     }, failingTo("give unused space back")),

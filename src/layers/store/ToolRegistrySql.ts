@@ -50,7 +50,7 @@ const addingUses = (serverName: string) => `
     description = COALESCE(tool_registry.description, excluded.description),
     server_name = ${serverName}`
 
-/** Whether the agent named the server. Otherwise the name was made out from the tool's name. */
+/** Whether the agent named the server. Otherwise the name was read from the tool's name. */
 const isServerGiven = ({ uses: { tool } }: Counted) =>
   tool.serverName !== null && tool.serverName !== (extractServerName(tool.name) ?? "")
 

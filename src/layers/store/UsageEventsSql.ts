@@ -7,7 +7,7 @@ import { UsageEvents } from "../../services/UsageEvents.ts"
 import { failingTo } from "./failingTo.ts"
 import { onDemand } from "./onDemand.ts"
 
-/** How many events are left to be folded into the sums together: to change the sums for each would double its writes. */
+/** How many events wait to be folded into the sums together: to fold each by itself would double its writes. */
 const FOLD_EVERY = 128
 
 export const makeUsageEvents = Effect.gen(function* () {
@@ -30,13 +30,13 @@ export const makeUsageEvents = Effect.gen(function* () {
       use.usedAt,
     ])
 
-  /** Who folds waits for its turn; if it does not get it, a later event's writer folds. */
+  /** A writer waits for its turn to fold. If it does not get it, a later event's writer folds. */
   const foldSums = Effect.flatMap(sums, ({ foldSums }) => foldSums(sql)).pipe(
     Effect.catchTag("SqlError", (error) => Effect.logDebug(`the sums are not brought up to date: ${error.message}`)),
   )
 
   return UsageEvents.of({
-    // Run after every call, and so without the span of an `Effect.fn`; the statement has one.
+    // This runs after every call, so it has no span of an `Effect.fn`. The statement has one.
     insert: (use) =>
       Effect.flatMap(insertEvent(use), ([inserted]) => {
         if (inserted === undefined) return Effect.succeed("known" as const)

@@ -43,10 +43,10 @@ import { failingTo } from "./failingTo.ts"
 import { everyProject, middleOfBucket } from "./sums.ts"
 import { makeNeedDetail, makePrunedOf, makeSelectionOf, makeUsageBy } from "./usageReads.ts"
 
-/** Of so many calls every duration is looked at; of more, the buckets. */
+/** Up to so many calls, every duration is read; beyond, only the buckets. */
 const MOST_EXACT = 50_000
 
-/** In so many sessions, the ones that used a tool last, is looked what comes before and after it. */
+/** What comes before and after a tool is looked up in so many sessions: those that used it last. */
 const NEIGHBOUR_SESSIONS = 25
 
 const ByDimension = Schema.typeSchema(Schema.Struct({ dimension: ReportDimension, selection: CallSelection }))
@@ -58,7 +58,7 @@ export const makeUsageReports = Effect.gen(function* () {
   const prunedOf = makePrunedOf(sql)
   const needDetail = makeNeedDetail(sql)
 
-  /** How many calls there are in each bin that has some. */
+  /** How many calls are in each bin that has any. */
   const bins = SqlSchema.findAll({
     Request: Schema.typeSchema(Schema.Struct({ dimension: ReportDimension, selection: CallSelection, unit: BinUnit })),
     Result: Schema.Struct({ key: Schema.NullOr(Schema.String), bin: Schema.String, usage_count: Schema.Number }),
@@ -84,7 +84,7 @@ export const makeUsageReports = Effect.gen(function* () {
       FROM ${selectedCalls(sql, selection)} AND duration_ms IS NOT NULL GROUP BY 1`,
   })
 
-  /** A list that SQLite made of what the sums hold, which may be of thousands: to check each element would take longer than to read it. */
+  /** A list that SQLite made from the sums. It may hold thousands: to check each element would take longer than to read it. */
   const bucketedDurations = SqlSchema.findAll({
     Request: ByDimension,
     Result: Schema.Struct({ key: Schema.NullOr(Schema.String), durations: Schema.String }),
@@ -116,8 +116,8 @@ export const makeUsageReports = Effect.gen(function* () {
         )
 
   /**
-   * How many sessions used each value of a dimension. In a window that ends now is each session whose last use is; of one that ends
-   * before, the calls of sessions that go on after it are looked at. Only calls know the days of a session.
+   * How many sessions used each value of a dimension. A window that ends now holds each session whose last use it holds. If it ends
+   * earlier, the calls of sessions that go on after it are read. Only calls know the days of a session.
    */
   const sessionsBy = SqlSchema.findAll({
     Request: ByDimension,
@@ -146,7 +146,7 @@ export const makeUsageReports = Effect.gen(function* () {
               AND e.created_at >= ${from ?? ""} AND e.created_at < ${until}))`
       }`
       const unfolded = sql`${unfoldedCalls(sql, selection)} AND session_id IS NOT NULL`
-      // A session has one row of a tool over all series: to count rows takes a tenth of what it takes to tell sessions apart.
+      // A session has one row of a tool over all series: to count rows takes a tenth of the time that distinct sessions take.
       return dimension === "tool" && level === "tool"
         ? sql`
             SELECT key, sum(sessions) AS sessions FROM (
@@ -171,7 +171,7 @@ export const makeUsageReports = Effect.gen(function* () {
     },
   })
 
-  /** The sessions of all selected calls: those of the day without a key, as it were. */
+  /** The sessions of all selected calls. */
   const allSessions = SqlSchema.single({
     Request: Schema.typeSchema(CallSelection),
     Result: Schema.Struct({ sessions: Schema.Number }),
@@ -198,7 +198,7 @@ export const makeUsageReports = Effect.gen(function* () {
       SELECT coalesce(sum(uses), 0) AS calls FROM (${callsInWindow(sql, selection, levelFor("day", selection))})`,
   })
 
-  /** The first call that is recorded. Of a pruned day the last use of each series is known. */
+  /** The first call that is recorded. A pruned day still has the last use of each series. */
   const firstCall = SqlSchema.single({
     Request: Schema.typeSchema(CallSelection),
     Result: Schema.Struct({ first: Schema.NullOr(TimestampText) }),
@@ -216,7 +216,7 @@ export const makeUsageReports = Effect.gen(function* () {
   const firstOf = (project: ProjectSelection) =>
     Effect.map(firstCall({ project }), ({ first }) => Option.fromNullable(first))
 
-  /** What came before a window, if it was recorded all through: some of it, and some before it. */
+  /** The calls before a window, if all of them were recorded: there are some, and some from before that time. */
   const previousOf = (selection: CallSelection, previousFrom: Timestamp.Timestamp) =>
     Effect.gen(function* () {
       const previous = { ...selection, from: previousFrom, until: selection.from }
@@ -228,7 +228,7 @@ export const makeUsageReports = Effect.gen(function* () {
       return isRecorded ? Option.some(previous) : Option.none()
     })
 
-  /** The rows of a dimension, and the row of all calls, which none is the key of. */
+  /** The rows of a dimension, and the row of all calls, which has no key. */
   const readRows = (
     dimension: ReportDimension,
     selection: CallSelection,
@@ -310,7 +310,7 @@ export const makeUsageReports = Effect.gen(function* () {
       FROM (${callsInWindow(sql, selection, levelFor("day", selection))})`,
   })
 
-  /** The tools of the sessions that used a tool last, each session's in their order; null for the selected calls. */
+  /** The tools of the sessions that used a tool last, in the order of each session; null for the selected calls. */
   const ordersAround = SqlSchema.findAll({
     Request: Schema.typeSchema(CallSelection),
     Result: Schema.Struct({ names: Schema.parseJson(Schema.Array(Schema.NullOr(Schema.String))) }),

@@ -13,7 +13,7 @@ export const CallSelection = Schema.Struct({
   session: Schema.optional(Schema.String),
   /** The first second; from the beginning of time if it is left out. */
   from: Schema.optional(TimestampText),
-  /** The first second that is not in it any more; until the end of time if it is left out. */
+  /** The first second after it; until the end of time if it is left out. */
   until: Schema.optional(TimestampText),
 })
 export type CallSelection = typeof CallSelection.Type
@@ -56,7 +56,7 @@ const ofTime = (sql: SqlClient.SqlClient, { from, until }: Pick<CallSelection, "
     sql`1`,
   ])
 
-/** The condition on a call that it is one of the selected. */
+/** The condition that selects the calls. */
 export const isSelected = (sql: SqlClient.SqlClient, selection: CallSelection): Statement.Fragment =>
   sql.and([
     ofProject(sql, selection.project),
@@ -65,8 +65,8 @@ export const isSelected = (sql: SqlClient.SqlClient, selection: CallSelection): 
   ])
 
 /**
- * The selected calls themselves, as what stands behind FROM; its end is a condition. There is no index on time over all projects,
- * so that on project and time is used once for each. A tool has fewer calls than a project: the sign keeps SQLite from the index
+ * The selected calls themselves, as text after FROM that ends with a condition. There is no index on time over all projects,
+ * so the index on project and time is used once for each. A tool has fewer calls than a project: the sign keeps SQLite from the index
  * on projects then.
  */
 export const selectedCalls = (sql: SqlClient.SqlClient, selection: CallSelection): Statement.Fragment => {
@@ -88,7 +88,7 @@ export const selectedSeries = (sql: SqlClient.SqlClient, { project, tool }: Call
     ...(tool === undefined ? [] : [sql`tool_name = ${tool}`]),
   ])
 
-/** The calls that the sums lack still: mostly none, and few unless another program wrote them. */
+/** The calls that are not in the sums yet: mostly none, and few unless another program wrote them. */
 export const unfoldedCalls = (sql: SqlClient.SqlClient, selection: CallSelection) => sql`
   usage_state CROSS JOIN tool_usage_events ON id > rolled_to
   WHERE ${ofTime(sql, selection)} AND +(${ofProject(sql, selection.project)})
@@ -104,8 +104,8 @@ const endOf = (prefix: string) => `${prefix}~`
 
 /**
  * The selected calls added up: whole days, whole hours, the single calls of the hours in which the window begins and ends, and
- * those that the sums lack still. Each row has the columns of its series (with level `tool` only the tool's), `at` (when the
- * period began, or the call was), `uses`, `failures`, `interruptions`, the bytes, `durations` and `last_used`. With `finest` "hour" nothing is
+ * those that are not in the sums yet. Each row has the columns of its series (with level `tool` only the tool's), `at` (when the
+ * period began, or when the call was), `uses`, `failures`, `interruptions`, the bytes, `durations` and `last_used`. With `finest` "hour" nothing is
  * added up over more than an hour. The calls of a session are single.
  */
 export const callsInWindow = (

@@ -33,8 +33,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * For who may wait for others, and may write much: what is written back in larger pieces is written less often. 80 MB. What
- * is left at the end is written back as well, so that no hook has to where others keep the store open.
+ * For programs that may wait and may write much: larger pieces are written back less often. 80 MB. What
+ * is left at the end is written back as well. Otherwise a hook would have to, if others keep the store open.
  */
 export const unhurried: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
 

@@ -5,7 +5,7 @@ import { isAbandoned, publish } from "../files/atomicFile.ts"
 import { makeDraft } from "../files/draft.ts"
 import { bringUpToDate, connectSqlite } from "./connect.ts"
 
-/** What a process that was killed while it made a store left behind. */
+/** What a process left behind that was killed while it made a store. */
 const removeOldDrafts = (filename: string) => {
   const folder = dirname(filename)
   for (const name of readdirSync(folder)) {
@@ -15,7 +15,7 @@ const removeOldDrafts = (filename: string) => {
 }
 
 /**
- * A new store is made as a draft, and gets its name when it is whole, unless another process was first. So nobody ever meets
+ * A new store is made as a draft, and gets its name when it is whole, unless another process was first. So nobody ever sees
  * a half-made store.
  */
 export const createStoreFile = (filename: string) =>

@@ -34,7 +34,7 @@ export const makeEventBatches = (
       SELECT coalesce((SELECT max(id) FROM tool_usage_events), 0) AS last_id, pruned_before FROM usage_state`,
   })
 
-  /** The rows that came after a row, which are some of the uses and in the same order. */
+  /** The rows after a given row: some of the uses, in the same order. */
   const insertedAfter = (uses: ReadonlyArray<ToolUse>, lastId: number): Effect.Effect<Array<ToolUse>, SqlError> =>
     Effect.map(sql`SELECT agent, tool_use_id FROM tool_usage_events WHERE id > ${lastId} ORDER BY id`, (rows) => {
       let next = 0
@@ -66,7 +66,7 @@ export const makeEventBatches = (
       RETURNING id, tool_name, project_hash, substr(created_at, 1, 10) AS day`,
   })
 
-  /** A row whose last use was removed knows the one before it. */
+  /** If a row's last use was removed, the one before it becomes the last. */
   const uncount = (tool: string, project: string | null, calls: number) => sql`
     UPDATE tool_registry SET usage_count = usage_count - ${calls}, last_used_at = nullif(max(
       coalesce(baseline_last_used_at, ''),

@@ -8,12 +8,12 @@ import * as Scope from "effect/Scope"
 import { Transaction } from "../../services/Transaction.ts"
 import { failingTo } from "./failingTo.ts"
 
-/** Where the disk is full, SQLite may have rolled back by itself. */
+/** If the disk is full, SQLite may have rolled back by itself. */
 const isRolledBack = ({ cause }: SqlError) => cause instanceof Error && /no transaction is active/.test(cause.message)
 
 /**
  * Runs an effect in a transaction that holds the write lock from its first statement on. `sql.withTransaction` begins
- * deferred: where it reads first and writes later, a second writer makes it fail at once, whatever the busy timeout. BEGIN
+ * deferred: if it reads first and writes later, a second writer makes it fail at once, whatever the busy timeout. BEGIN
  * IMMEDIATE is issued while the connection is acquired, because a BEGIN that fails later is a defect. So is a COMMIT that
  * fails, as on a full disk, which is made a failure again. A `sql.withTransaction` inside becomes a savepoint.
  */

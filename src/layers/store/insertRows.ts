@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 
 export type Value = string | number | null
 
-/** Rows of one statement; more make it no faster. */
+/** Rows of one statement; more would not make it faster. */
 const SIZES = [500, 50, 5, 1] as const
 
 export interface InsertedRows<Row> {
@@ -16,13 +16,13 @@ export interface InsertedRows<Row> {
   readonly onConflict?: string
 }
 
-/** What the SQLite client says of a statement that was run. */
+/** What the SQLite client returns for a statement. */
 const changesOf = (result: unknown): number =>
   typeof result === "object" && result !== null && "changes" in result ? Number(result.changes) : 0
 
 /**
- * Inserts rows, many with each statement, and returns how many were inserted or updated. To be run in a transaction, where
- * there is nothing to go back to but its beginning. `OR FAIL` says so, and spares SQLite a journal of each statement's pages in
+ * Inserts rows, many with each statement, and returns how many were inserted or updated. To be run in a transaction that
+ * is rolled back as a whole. `OR FAIL` allows that, and spares SQLite a journal of each statement's pages in
  * a temporary file.
  */
 export const makeInsertRows = <Row>(

@@ -19,7 +19,7 @@ export const migrations = {
 const TABLE = "tooltrail_migrations"
 
 /**
- * A database that another program gave the tables of migrations 16 and 17 is taken as it is. One that an unreleased tooltrail
+ * A database in which another program made the tables of migrations 16 and 17 is used as it is. One that an unreleased tooltrail
  * made has more columns and no table of our migrations.
  */
 const adoptTables = Effect.gen(function* () {
@@ -47,7 +47,7 @@ const adoptTables = Effect.gen(function* () {
 
 /**
  * Brings the schema up to date. A migration that fails is a defect of type `MigrationError`. The table of migrations is our
- * own: the migrator's default table is the host's, on a host's database.
+ * own, because a host's own migrations use the migrator's default table.
  */
 export const migrate: Effect.Effect<
   unknown,

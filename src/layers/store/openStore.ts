@@ -22,7 +22,7 @@ import { createStoreFile } from "./createStore.ts"
 import { onDemand } from "./onDemand.ts"
 
 export interface SqliteOptions extends ConnectionOptions {
-  /** What to do where there is no store yet. */
+  /** What to do if there is no store yet. */
   readonly whenMissing: "create" | "fail"
   /** Leaves it to an import that is running to write the WAL back, for as long as the store is open. */
   readonly yieldsToImport?: boolean
@@ -31,13 +31,13 @@ export interface SqliteOptions extends ConnectionOptions {
 /** Longer than hooks leave a WAL, in bytes. */
 const LONG_WAL_BYTES = 4_000_000
 
-/** Twice as many as an import leaves in a WAL: one that was stopped, and holds its lock, does not let it grow for ever. */
+/** Twice as many as an import leaves in a WAL: an import that is stopped but holds its lock must not let it grow for ever. */
 const MOST_PAGES = 2 * unhurried.checkpointPages
 
 const homeLocks = onDemand(() => import("../files/lock.ts"))
 
 /**
- * Whether an import fills the WAL. It writes that back itself. A hook that did so would be at it for a tenth of a second or more,
+ * Whether an import fills the WAL. The import writes it back itself. A hook that did so would take a tenth of a second or more,
  * while its agent waits.
  */
 const isFilledByImport = ({ directory, database }: Context.Tag.Service<Home>): Effect.Effect<boolean> =>
@@ -84,12 +84,12 @@ const checkVersion = (client: SqliteClient.SqliteClient, filename: string) =>
 const cutShort = new DamagedStore({ message: "it is cut short" })
 
 /**
- * A process that was killed while it wrote the WAL back leaves a file that is short, but whole together with the WAL. That
- * is looked at without the right to write, because SQLite writes the WAL back when it closes.
+ * A process that is killed while it writes the WAL back leaves a file that is short, but whole together with the WAL. The check
+ * opens it read-only, because SQLite writes the WAL back when it closes.
  */
 const checkWithWal = (filename: string) =>
   Effect.gen(function* () {
-    // From a journal SQLite makes the file again what it was before it was written.
+    // From a journal, SQLite restores the file as it was before the write.
     if (existsSync(`${filename}-journal`)) return
     if (!existsSync(`${filename}-wal`)) return yield* cutShort
     const client = yield* connectReadOnly(filename)
@@ -97,7 +97,7 @@ const checkWithWal = (filename: string) =>
     if (row?.quick_check !== "ok") return yield* cutShort
   }).pipe(Effect.scoped)
 
-/** Opens the store in the home folder, made first where that is wanted, and brings its schema up to date. */
+/** Opens the store in the home folder, made first if that is wanted, and brings its schema up to date. */
 export const openSqlite = (
   options: SqliteOptions,
 ): Effect.Effect<SqliteClient.SqliteClient, PersistenceError | StoreMissing, Home | Scope.Scope> =>

@@ -12,7 +12,7 @@ import type { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { failingTo } from "./failingTo.ts"
 import { withImmediateTransaction } from "./immediateTransaction.ts"
 
-/** What `ToolRegistry` answers and mends. */
+/** What `ToolRegistry` answers and repairs. */
 export const makeRegistryReads = (
   sql: SqlClient.SqlClient,
 ): Omit<Context.Tag.Service<ToolRegistry>, "recordOrCreate" | "recordAll"> => {
@@ -40,7 +40,7 @@ export const makeRegistryReads = (
     execute: () => sql`SELECT * FROM tool_registry ORDER BY ${scopeOrder}`,
   })
 
-  /** What the rows of some tools, or of all, should be, for those that are not. */
+  /** What the rows of some tools, or of all, should be, if they are wrong. */
   const driftOf = (events: Statement.Fragment, rows: Statement.Fragment) => sql`
     WITH fold AS (
       SELECT tool_name AS name, project_hash, count(*) AS uses, max(created_at) AS last, min(created_at) AS first

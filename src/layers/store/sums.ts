@@ -7,18 +7,18 @@ import { withImmediateTransaction } from "./immediateTransaction.ts"
 /** So many events are folded in one transaction. */
 const EVENTS_PER_FOLD = 20_000
 
-/** The level of a series: one of exact series, one of a tool over all of those, and the one of all calls. */
+/** The level of a series: exact, a tool over all its exact series, or all calls. */
 export const levels = { series: 0, tool: 1, all: 2 } as const
 export type Level = keyof typeof levels
 
-/** Calls of a tool, or all calls, over every project are asked for most, and by exact series they would be thousands of rows. */
+/** Most questions are about a tool, or all calls, over every project. By exact series these would be thousands of rows. */
 const ID_OF_ALL = 1
 
 export const isFailure = "success = 0 AND coalesce(failure_kind, 'error') = 'error'"
 export const isInterruption = "success = 0 AND coalesce(failure_kind, 'error') <> 'error'"
 
 /**
- * The number of a duration's bucket. Buckets are log-spaced: each begins at 1.2 times where the one below it does, bucket 0 at
+ * The number of a duration's bucket. Buckets are log-spaced: each begins at 1.2 times the start of the one below it, bucket 0 at
  * 1 ms, and -1 holds 0 ms.
  */
 export const bucketOf =
@@ -92,7 +92,7 @@ const addFolded = (sql: SqlClient.SqlClient, table: string, key: ReadonlyArray<s
       ${counts.map((count) => `${count} = ${table}.${count} + excluded.${count}`).join(", ")},
       durations = ${merged(table)}, last_used = max(${table}.last_used, excluded.last_used)`)
 
-/** Adds the events of a range to the sums by day and hour, which lack them. */
+/** Adds the events of a range, which are not in the sums yet, to the sums by day and hour. */
 const foldPeriods = (sql: SqlClient.SqlClient, range: Statement.Fragment) =>
   Effect.all(
     [
@@ -104,7 +104,7 @@ const foldPeriods = (sql: SqlClient.SqlClient, range: Statement.Fragment) =>
     { discard: true },
   )
 
-/** Adds the events of a range to the sums by session, which lack them. */
+/** Adds the events of a range, which are not in the sums yet, to the sums by session. */
 const foldSessions = (sql: SqlClient.SqlClient, range: Statement.Fragment) => sql`
   WITH exact AS (
     SELECT e.session_id, s.id, s.tool_name, count(*) AS uses, count(*) FILTER (WHERE ${sql.literal(isFailure)}) AS failures,
@@ -125,7 +125,7 @@ const foldSessions = (sql: SqlClient.SqlClient, range: Statement.Fragment) => sq
     first_used = min(usage_by_session.first_used, excluded.first_used),
     last_used = max(usage_by_session.last_used, excluded.last_used)`
 
-/** Adds the next events that the sums lack and a condition on `e` selects, in the caller's transaction. Returns whether more are left. */
+/** Adds the next events that a condition on `e` selects and that are not in the sums yet, in the caller's transaction. Returns whether more are left. */
 const foldSome = (sql: SqlClient.SqlClient, selected: Statement.Fragment) =>
   Effect.gen(function* () {
     const [state] = yield* sql`
@@ -141,7 +141,7 @@ const foldSome = (sql: SqlClient.SqlClient, selected: Statement.Fragment) =>
     return last < newest
   })
 
-/** Adds the events that the sums lack to them, some at a time. In a transaction it all belongs to that. */
+/** Adds all events that are not in the sums yet, some at a time. Inside a transaction, all is part of that. */
 export const foldSums = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
   Effect.iterate(true, {
     while: (areLeft) => areLeft,
@@ -151,7 +151,7 @@ export const foldSums = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError
 /** Makes all sums again from the events, in one transaction, except those of pruned days. */
 export const rebuildSums = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError> =>
   Effect.gen(function* () {
-    // What a prune that was cut short has left to take is in the sums that stay, or belongs there.
+    // Events that a prune left behind when it was cut off are in the sums that stay, or belong there.
     yield* foldSums(sql)
     yield* sql`DELETE FROM usage_by_hour`
     yield* sql`DELETE FROM usage_by_day WHERE day >= (SELECT coalesce(pruned_before, '') FROM usage_state)`
@@ -189,7 +189,7 @@ export const refold = (
     yield* foldSessions(sql, sql`e.session_id IN ${listed(sql, sessions)} AND ${isFolded}`)
   })
 
-/** Every project that calls are of, and null, each found in the index on project and time behind the one before. */
+/** Every project that has calls, and null. Each is found in the index on project and time after the one before. */
 export const everyProject = (sql: SqlClient.SqlClient): Statement.Fragment => sql`(
   WITH RECURSIVE project (hash) AS (
     SELECT min(project_hash) FROM tool_usage_events

@@ -48,7 +48,7 @@ export const makeUsageBy = (sql: SqlClient.SqlClient) =>
       GROUP BY 1 ORDER BY usage_count DESC, key`,
   })
 
-/** The calls of a window that ends now. Only if there are calls from later, as of a clock that is ahead, its end must be looked for. */
+/** The calls of a window that ends now. It needs an end only if there are later calls, as by a clock that is ahead. */
 export const makeSelectionOf = (sql: SqlClient.SqlClient) => {
   const anyLater = SqlSchema.single({
     Request: Schema.String,
@@ -104,7 +104,7 @@ export const makeUsageReads = (
   const selectionOf = makeSelectionOf(sql)
   const needDetail = makeNeedDetail(sql)
 
-  /** How each tool was used in a window, of one moment: a prune may take some of it in between. */
+  /** How each tool was used in a window, in one transaction: a prune may delete some of it in between. */
   const usageOfTools = (project: ProjectSelection, window: TimeWindow, tool?: string) =>
     Effect.gen(function* () {
       const selection = yield* selectionOf(project, window, tool)
@@ -166,7 +166,7 @@ export const makeUsageReads = (
           SELECT max(created_at) FROM ${unfoldedCalls(sql, { project: AllProjects })} AND +agent = ${agent})) AS last_call`,
   })
 
-  /** The newest calls of every project, as what stands behind FROM. */
+  /** The newest calls of every project, as text after FROM. */
   const newestOfEach = (limit: number): Statement.Fragment => sql`
     ${everyProject(sql)} CROSS JOIN tool_usage_events WHERE id IN (
       SELECT newest.id FROM tool_usage_events newest WHERE newest.project_hash IS hash

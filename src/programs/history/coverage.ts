@@ -12,7 +12,7 @@ import { UsageEvents } from "../../services/UsageEvents.ts"
 
 export interface MeasuredCoverage extends Coverage {
   readonly transcripts: number
-  /** The first and the last call of the window that transcripts show; none where they show none. */
+  /** The first and the last call of the window that transcripts show; none if they show none. */
   readonly span: Option.Option<{ readonly from: Timestamp.Timestamp; readonly until: Timestamp.Timestamp }>
   /** The day before which calls are pruned, and so left out; none if that is before the window. */
   readonly prunedBefore: Option.Option<string>
@@ -33,8 +33,8 @@ const readCalls = Effect.fn("coverage.readCalls")(function* (path: string, since
 })
 
 /**
- * Reads the transcripts that changed since a time, all of each, and looks each call of that time up in the store. A call that
- * several transcripts show, as forks of a session do, counts once; one of no known project may be of any, and so counts. Nothing
+ * Reads the transcripts that changed since a time, all of each, and looks up each call of that time in the store. A call that
+ * several transcripts show, as forks of a session do, counts once. One without a known project may belong to any, so it counts. Nothing
  * is stored.
  */
 export const measureCoverage = Effect.fn("measureCoverage")(function* (
@@ -48,7 +48,7 @@ export const measureCoverage = Effect.fn("measureCoverage")(function* (
     (day) => day > since,
   )
   const from = Option.getOrElse(prunedBefore, () => since)
-  // Where Claude Code keeps nothing, there is nothing to cover.
+  // If Claude Code keeps nothing, there is nothing to cover.
   const found = yield* transcripts
     .find([])
     .pipe(Effect.catchTag("NoSuchPath", () => Effect.succeed({ files: [], unreadable: [] })))

@@ -27,7 +27,7 @@ const known = (coverage: MeasuredCoverage): Option.Option<KnownCoverage> =>
     Option.map(coverage.span, ({ from }) => ({ share, calls: coverage.calls, from })),
   )
 
-/** Tells whether what is not recorded of a window, in a project or in all, can be said not to have been called. */
+/** Whether a tool without recorded calls in a window, in a project or in all, can be said not to have been called. */
 export const gatherEvidence = Effect.fn("gatherEvidence")(function* (
   project: ProjectSelection,
   window: TimeWindow,

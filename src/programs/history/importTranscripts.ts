@@ -25,7 +25,7 @@ import { recordToolUses } from "../record/recordToolUses.ts"
 
 const FILES_PER_BATCH = 1000
 
-/** Calls of the first batch, of which nobody knows yet how long it takes, and of any other. */
+/** Most calls in the first batch, before it is known how long a batch takes, and in any other. */
 const FIRST_BATCH = 4000
 const FEWEST_CALLS = 1000
 const MOST_CALLS = 20_000
@@ -48,7 +48,7 @@ export interface ImportSummary {
   readonly calls_found: number
   readonly recorded: number
   readonly already_known: number
-  /** From before the day before which calls are pruned, and so not recorded. */
+  /** Older than the day up to which calls are pruned, and so not recorded. */
   readonly pruned: number
   readonly without_result: number
   readonly broken_lines: number
@@ -93,7 +93,7 @@ const isUnchanged = (file: TranscriptFile, read: ReadTranscript | undefined) =>
 
 type Importing = Transcripts | TranscriptLedger | Transaction | StoreUpkeep | UsageEvents | ToolRegistry | Projects
 
-/** In the way of `importTranscripts`, without its lock. There are thousands of parts and batches, and so they have no spans. */
+/** As `importTranscripts`, without its lock. There are thousands of parts and batches, so they have no spans. */
 const importAll = Effect.fnUntraced(function* (
   { files, places, unreadable }: FoundTranscripts,
   listener: ImportListener,
@@ -119,7 +119,7 @@ const importAll = Effect.fnUntraced(function* (
   let batchSize = FIRST_BATCH
   let freeSince = startedAt - PAUSE_MILLIS
 
-  /** Hooks have their turn while this reads on, and longer if that takes less. An interrupt is heard while it sleeps. */
+  /** Hooks have their turn while this reads on, and some time more if that is short. An interrupt is noticed while it sleeps. */
   const letHooksIn = Effect.gen(function* () {
     const free = (yield* Clock.currentTimeMillis) - freeSince
     yield* Effect.sleep(Math.max(0, PAUSE_MILLIS - free))
@@ -131,7 +131,7 @@ const importAll = Effect.fnUntraced(function* (
     const [heldSince, recorded] = yield* removeProvisional(calls).pipe(
       Effect.zipRight(recordToolUses(calls)),
       Effect.zipLeft(ledger.remember([...read.values()])),
-      // The wait until others let go is none of it.
+      // The wait until others release the lock does not count.
       (storing) => atomically(Effect.zip(Clock.currentTimeMillis, storing)),
     )
     freeSince = yield* Clock.currentTimeMillis
@@ -205,7 +205,7 @@ const importAll = Effect.fnUntraced(function* (
 
 /**
  * Records the calls of transcripts in a store that hooks may use meanwhile. Each batch is stored together with how far its
- * transcripts are read, so that an import that is killed goes on where it stopped. The lock makes hooks leave the WAL to the
+ * transcripts are read, so that the next import continues after one that was killed. The lock makes hooks leave the WAL to the
  * import; of two at once, the second runs without it.
  */
 export const importTranscripts = Effect.fn("importTranscripts")(function* (

@@ -24,7 +24,7 @@ type Recording =
   | Projects
   | StoreUpkeep
 
-/** Another process does it just now. */
+/** Another process is doing it already. */
 export class AlreadyReconciling extends Data.TaggedError("AlreadyReconciling") {
   override get message(): string {
     return "another process reconciles just now; it records what is missing"
@@ -39,7 +39,7 @@ const retain = Effect.gen(function* () {
 
 /**
  * Adds the calls that transcripts hold and the store lacks. Only transcripts that changed since they were read last are
- * looked into, and only one process on the machine does it at a time: a second fails. Then it prunes, if that is configured.
+ * read, and only one process on the machine does it at a time: a second fails. Then it prunes, if that is configured.
  */
 export const reconcile = Effect.fn("reconcile")(function* (
   listener: ImportListener,
@@ -48,7 +48,7 @@ export const reconcile = Effect.fn("reconcile")(function* (
     Effect.gen(function* () {
       yield* holdHomeLock("reconcile").pipe(Effect.catchTag("LockHeld", () => new AlreadyReconciling()))
       const { find } = yield* Transcripts
-      // Claude Code's own folder need not be there, and is not asked for by name.
+      // No path is named here, so `find` cannot miss one.
       const found = yield* Effect.catchTag(find([]), "NoSuchPath", Effect.die)
       const result = yield* importTranscripts(found, listener)
       yield* retain

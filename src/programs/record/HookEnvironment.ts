@@ -21,5 +21,5 @@ const make = Effect.gen(function* () {
   )
 })
 
-/** All that the hook needs beside the store, and its log in place of every other. One layer, as the store is, and for the same reason. */
+/** All that the hook needs beside the store, and its log in place of every other. One layer, like the store, and for the same reason. */
 export const HookEnvironment: Layer.Layer<Home | ProjectResolver | Spool, PersistenceError> = Layer.scopedContext(make)

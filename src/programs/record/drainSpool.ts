@@ -39,8 +39,8 @@ const readAll = Effect.fn("drainSpool.readAll")(function* (names: ReadonlyArray<
 })
 
 /**
- * Records spooled calls. One that is known already was stored by a drain that was cut short, or its event was stored and the
- * aggregate could not be: its tool is counted again from the events.
+ * Records spooled calls. If one is known already, a drain that was cut off stored it, or its event was stored and the
+ * aggregate was not. Then its tool is counted again from the events.
  */
 const recordAll = (calls: ReadonlyArray<SpooledCall>): Effect.Effect<void, PersistenceError, Recording> =>
   Effect.gen(function* () {
@@ -60,7 +60,7 @@ interface Rejected {
   readonly error: PersistenceError
 }
 
-/** Stores spooled calls in one transaction, or if the store rejects that, each half by itself, down to the call that it rejects. */
+/** Stores spooled calls in one transaction. If the store rejects that, each half by itself, down to the call that it rejects. */
 const storeBatch = (
   calls: ReadonlyArray<SpooledCall>,
 ): Effect.Effect<ReadonlyArray<Rejected>, PersistenceError, Transaction | Recording> =>
@@ -85,9 +85,9 @@ export const keepReserve: Effect.Effect<void, never, Spool> = Effect.flatMap(Spo
 )
 
 /**
- * Stores the spooled calls, oldest first, at most `limit` of them. It may be cut short anywhere and run beside others: a call is
- * known by its id. A call that the store rejects while it takes others is set aside. Returns how many left the spool stored. What
- * is in it has no spans: there are many, and each is short.
+ * Stores the spooled calls, oldest first, at most `limit` of them. It may be cut off anywhere and run beside others: a call is
+ * known by its id. A call that the store rejects while it takes others is set aside. Returns how many were stored. What
+ * it runs has no spans: there are many, and each is short.
  */
 export const drainSpool = Effect.fn("drainSpool")(function* (
   limit: number = Number.POSITIVE_INFINITY,

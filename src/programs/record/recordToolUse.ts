@@ -15,8 +15,8 @@ import { UsageEvents } from "../../services/UsageEvents.ts"
 export type RecordOutcome = "recorded" | "known" | "counted"
 
 /**
- * The one way a call gets into the store. The event goes first, because its unique (agent, tool-use id) tells whether the
- * call is new. An event that is rejected is logged and does not keep the aggregate from growing; where the store is unavailable as
+ * The one way a call gets into the store. The event goes first, because its unique (agent, tool-use id) shows whether the
+ * call is new. If the event is rejected, that is logged and the aggregate still grows. If the store is unavailable as
  * a whole, nothing is written.
  */
 const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: ToolUse) {
@@ -44,15 +44,15 @@ const record = Effect.fn("recordToolUse")(function* (tool: DiscoveredTool, use: 
 })
 
 /**
- * Records one finished call. If it fails, the call is to be recorded again: it may be that its event is stored and the aggregate
- * is not, which a drain of the spool mends.
+ * Records one finished call. If it fails, the call must be recorded again: perhaps its event is stored and the aggregate
+ * is not, which a drain of the spool repairs.
  */
 export const recordToolUse = (
   use: ToolUse,
 ): Effect.Effect<RecordOutcome, PersistenceError, UsageEvents | ToolRegistry | Projects> =>
   record(discoveredTool(use), use)
 
-/** If the store could not take a call, the spool does, and one line in the log says so. If neither can, it says that. */
+/** If the store cannot take a call, the spool does, and one line in the log says so. If neither can, the line says that. */
 export const spoolOnFailure =
   (use: ToolUse) =>
   <A, R>(

@@ -8,8 +8,8 @@ import { ToolRegistry } from "../../services/ToolRegistry.ts"
 import { UsageEvents } from "../../services/UsageEvents.ts"
 
 /**
- * Records many finished calls as one `recordToolUse` after the other would, and much faster. To be run in a transaction:
- * what fails leaves some of it written. Returns those that were not known yet.
+ * Does what one `recordToolUse` after the other would do, and much faster. To be run in a transaction:
+ * a failure leaves some of it written. Returns the calls that were not known yet.
  */
 export const recordToolUses = Effect.fn("recordToolUses")(function* (
   uses: ReadonlyArray<ToolUse>,

@@ -52,7 +52,7 @@ const record = (use: ToolUse) =>
 
 interface Payload {
   readonly text: string
-  /** What is odd about how it came. */
+  /** What was wrong with the input. */
   readonly oddities: ReadonlyArray<string>
 }
 
@@ -95,7 +95,7 @@ export const runHook: Effect.Effect<void> = Effect.gen(function* () {
 }).pipe(
   Effect.catchAllCause((cause) => Effect.logError(cause)),
   Effect.provide(HookEnvironment),
-  // Where there is no home, there is no log file either.
+  // Without a home, there is no log file either.
   Effect.catchAllCause((cause) => Effect.logError(cause).pipe(Effect.provide(StderrLogger))),
   Effect.withTracerEnabled(false),
 )
