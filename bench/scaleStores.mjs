@@ -4,7 +4,7 @@ import { join } from "node:path"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { unhurried } from "../dist/lib/layers/store/connect.js"
+import { commandConnection } from "../dist/lib/layers/store/connect.js"
 import { StoreLive } from "../dist/lib/layers/store/Store.js"
 import { Home } from "../dist/lib/services/Home.js"
 import { StoreUpkeep } from "../dist/lib/services/StoreUpkeep.js"
@@ -27,7 +27,7 @@ export const homeAt = (directory) =>
   })
 
 export const storeAt = (directory) =>
-  Layer.provide(StoreLive({ ...unhurried, whenMissing: "create" }), homeAt(directory))
+  Layer.provide(StoreLive({ ...commandConnection, whenMissing: "create" }), homeAt(directory))
 
 export const run = (directory, effect) => Effect.runPromise(Effect.provide(effect, storeAt(directory)))
 

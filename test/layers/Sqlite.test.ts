@@ -14,7 +14,7 @@ import { assert, describe, it } from "@effect/vitest"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { latestMigration, unhurried } from "../../src/layers/store/connect.ts"
+import { commandConnection, latestMigration } from "../../src/layers/store/connect.ts"
 import { withImmediateTransaction } from "../../src/layers/store/immediateTransaction.ts"
 import { migrations } from "../../src/layers/store/migrations.ts"
 import { SqliteLive, SqliteMemory } from "../../src/layers/store/openStore.ts"
@@ -58,7 +58,7 @@ describe("SqliteLive", () => {
 
   it.effect("writes the WAL back at its end, also if others keep the store open", () => {
     const home = freshHome()
-    const unhurriedly = Layer.provide(SqliteLive({ ...unhurried, whenMissing: "create" }), homeAt(home))
+    const forCommands = Layer.provide(SqliteLive({ ...commandConnection, whenMissing: "create" }), homeAt(home))
     return Effect.gen(function* () {
       yield* Effect.provide(SqlClient.SqlClient, live(home))
       const other = new Database(join(home, "tooltrail.db"))
@@ -66,7 +66,7 @@ describe("SqliteLive", () => {
       yield* Effect.flatMap(
         SqlClient.SqlClient,
         (sql) => sql`INSERT INTO tool_usage_events (tool_name) VALUES ('Bash')`,
-      ).pipe(Effect.provide(unhurriedly))
+      ).pipe(Effect.provide(forCommands))
       const copy = join(home, "copy.db")
       copyFileSync(join(home, "tooltrail.db"), copy)
       other.close()

@@ -33,10 +33,10 @@ export interface ConnectionOptions {
 }
 
 /**
- * For programs that may wait and may write much: larger pieces are written back less often. 80 MB. What
- * is left at the end is written back as well. Otherwise a hook would have to, if others keep the store open.
+ * What commands open a store with. They may wait, and may write much: larger pieces (80 MB) are written back less often. What is
+ * left at the end is written back too, or a hook would have to, if others keep the store open.
  */
-export const unhurried: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
+export const commandConnection: ConnectionOptions = { busyTimeoutMillis: 5000, checkpointPages: 20_000 }
 
 /**
  * Opens a database file that is in WAL mode already, or a new one. In WAL mode better-sqlite3 is built to sync as
@@ -47,7 +47,7 @@ export const connectSqlite = (filename: string, options: ConnectionOptions) =>
     const client = yield* connect({ filename })
     yield* client`PRAGMA busy_timeout = ${client.literal(String(Math.trunc(options.busyTimeoutMillis)))}`
     yield* client`PRAGMA wal_autocheckpoint = ${client.literal(String(Math.trunc(options.checkpointPages)))}`
-    if (options.checkpointPages >= unhurried.checkpointPages) {
+    if (options.checkpointPages >= commandConnection.checkpointPages) {
       yield* Effect.addFinalizer(() => Effect.ignoreLogged(client`PRAGMA wal_checkpoint(PASSIVE)`))
     }
     return client

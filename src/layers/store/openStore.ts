@@ -12,11 +12,11 @@ import { checkDriver, isWholeByHeader } from "./checkFile.ts"
 import {
   bringUpToDate,
   type ConnectionOptions,
+  commandConnection,
   connectReadOnly,
   connectSqlite,
   latestMigration,
   opening,
-  unhurried,
 } from "./connect.ts"
 import { createStoreFile } from "./createStore.ts"
 import { onDemand } from "./onDemand.ts"
@@ -32,7 +32,7 @@ export interface SqliteOptions extends ConnectionOptions {
 const LONG_WAL_BYTES = 4_000_000
 
 /** Twice as many as an import leaves in a WAL: an import that is stopped but holds its lock must not let it grow for ever. */
-const MOST_PAGES = 2 * unhurried.checkpointPages
+const MOST_PAGES = 2 * commandConnection.checkpointPages
 
 const homeLocks = onDemand(() => import("../files/lock.ts"))
 

@@ -13,7 +13,7 @@ import { TranscriptsLive } from "../../layers/agents/TranscriptsLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
 import { ProjectResolverLive } from "../../layers/files/ProjectResolverLive.ts"
 import { SpoolFiles } from "../../layers/files/SpoolFiles.ts"
-import { unhurried } from "../../layers/store/connect.ts"
+import { commandConnection } from "../../layers/store/connect.ts"
 import { type Store, StoreLive } from "../../layers/store/Store.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { ProjectResolver } from "../../services/ProjectResolver.ts"
@@ -28,7 +28,8 @@ import { type OutputStyle, outputStyle } from "./render/terminal.ts"
 
 const ReadSpool = Layer.provide(SpoolFiles, HomeLive)
 
-const openStore = (whenMissing: "create" | "fail") => Layer.provide(StoreLive({ ...unhurried, whenMissing }), HomeLive)
+const openStore = (whenMissing: "create" | "fail") =>
+  Layer.provide(StoreLive({ ...commandConnection, whenMissing }), HomeLive)
 
 /** The store, if there is one or calls wait in the spool for one. */
 export const PresentStoreOnly = Layer.unwrapEffect(

@@ -13,7 +13,7 @@ import { counted, printable } from "../../domain/text.ts"
 import { laminarkPlaces, openLaminarkFile } from "../../layers/agents/laminarkFile.ts"
 import { TranscriptsRemembering } from "../../layers/agents/TranscriptsLive.ts"
 import { HomeLive } from "../../layers/files/HomeLive.ts"
-import { unhurried } from "../../layers/store/connect.ts"
+import { commandConnection } from "../../layers/store/connect.ts"
 import { StoreLive } from "../../layers/store/Store.ts"
 import { StoreFileSqlite } from "../../layers/store/StoreFileSqlite.ts"
 import { StoreTransferSql } from "../../layers/store/StoreTransferSql.ts"
@@ -40,7 +40,7 @@ import { progressBar } from "./render/terminal.ts"
 /** So many broken lines are named; the others are counted. */
 const NAMED_LINES = 20
 
-const RecordingStore = StoreLive({ ...unhurried, whenMissing: "create" })
+const RecordingStore = StoreLive({ ...commandConnection, whenMissing: "create" })
 
 /** The transcripts, and the store that their calls go to, which is made if it is missing. */
 export const TranscriptRecording = Layer.merge(RecordingStore, TranscriptsRemembering)
